@@ -1,0 +1,194 @@
+/*
+ * net: the loop, timers, listeners, streams, relays and name resolution.
+ *
+ * One loop per process, one thread per loop. Everything is completion-shaped: the owner says what it wants, the
+ * loop does the I/O and calls back with what happened. Owners embed the structures below in their own and find
+ * themselves with container_of; the loop allocates nothing after loop_open. Three back ends implement the same
+ * contract: epoll, io_uring, and (for the simulator) one with virtual time and a seeded network.
+ *
+ * Callbacks run from loop_turn only, never from inside a call that the owner makes, so an owner is never re-entered.
+ * Whatever a callback may do (send, close itself, close others, arm timers) is allowed in every callback.
+ *
+ * The room never decides: no retry, no timeout of its own, no policy. It never touches a closed stream's storage after
+ * `closed` was called.
+ */
+#pragma once
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/instant.h"
+#include "base/list.h"
+
+struct loop;
+struct stream;
+
+enum loop_kind { LOOP_AUTO, LOOP_EPOLL, LOOP_URING };
+
+struct loop_options {
+    enum loop_kind kind;
+    uint32_t chunks_max; /* buffers of all streams together; memory is touched only as it is used */
+    uint32_t chunk_bytes; /* payload of one, 4 KiB to 1 MiB */
+    uint32_t pipes_max;   /* pipes for relays, two descriptors each; none free: a relay copies */
+};
+
+MUST_USE bool loop_open(struct loop **loop, const struct loop_options *options, struct err *err);
+void loop_close(struct loop *loop); /* every stream, listener and watch has been closed before */
+enum loop_kind loop_kind(const struct loop *loop); /* the one chosen: never LOOP_AUTO */
+struct instant loop_now(const struct loop *loop);  /* read once per turn */
+/* Waits for something to happen, at most `wait_ns` (INT64_MAX: for ever), and calls everybody back. */
+void loop_turn(struct loop *loop, int64_t wait_ns);
+/* Turns until loop_stop. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* ---- timers: a hierarchical wheel; arm, move and cancel are O(1); resolution one millisecond, never early ---- */
+
+struct timer {
+    struct list node;
+    struct instant at;
+    void (*fire)(struct timer *timer); /* the timer is disarmed before it is called */
+};
+
+void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
+void timer_arm(struct loop *loop, struct timer *timer,
+               struct instant at);                         /* armed already: moved */
+void timer_cancel(struct loop *loop, struct timer *timer); /* disarmed already: nothing */
+bool timer_armed(const struct timer *timer);
+
+/* ---- chunks: reference-counted buffers of the loop's pool ---- */
+
+struct chunk {
+    struct chunk *next; /* in the free list */
+    uint32_t refs;
+    uint32_t cap; /* bytes at `at` */
+    uint8_t at[];
+};
+
+/* A chunk with one reference, the caller's; NULL when the pool is empty (an ordinary outcome). */
+struct chunk *chunk_take(struct loop *loop);
+void chunk_hold(struct chunk *chunk);
+void chunk_release(struct loop *loop, struct chunk *chunk); /* NULL is fine */
+uint32_t loop_chunks_free(const struct loop *loop);
+
+/* ---- streams: a connected TCP or Unix socket ---- */
+
+struct stream_events {
+    void (*connected)(struct stream *stream); /* after stream_connect only */
+    /* Bytes came. They lie in `chunk`, which is the loop's; chunk_hold keeps it beyond the call, or stream_send passes it on. */
+    void (*received)(struct stream *stream, struct chunk *chunk, struct bytes bytes);
+    void (*ended)(
+        struct stream *stream); /* the peer sent its FIN; sending may go on. At most once */
+    void (*drained)(
+        struct stream *
+            stream); /* the send queue became empty after it had not been at the end of an earlier event */
+    /* stream_relay is done: `moved` bytes went over; `error` 0 when the count was reached or the source ended (then
+     * `ended` follows), else an errno of the source (the destination's comes through its own `failed`). */
+    void (*relayed)(struct stream *from, uint64_t moved, int error);
+    /* Refused, reset, unreachable …: the stream is dead, stream_close is the only call left. At most once. */
+    void (*failed)(struct stream *stream, int error);
+    void (*closed)(
+        struct stream *stream); /* after stream_close: the storage is the owner's again */
+};
+
+/* Private to net. */
+struct stream {
+    const struct stream_events *events;
+    struct loop *loop;
+    int fd; /* -1: closed, or none yet */
+    uint32_t flags;
+    struct segment *queue, *queue_tail;
+    uint32_t queued;   /* bytes accepted by stream_send that the kernel has not taken */
+    uint32_t inflight; /* completions still owed by the kernel (io_uring) */
+    struct stream *next_dirty;
+    struct relay *relay;
+};
+
+/* Takes over a connected, non-blocking socket. Receiving is off until stream_receive. */
+void stream_adopt(struct loop *loop, struct stream *stream, int fd,
+                  const struct stream_events *events);
+/* Begins a connection; `connected` or `failed` follows. False (and no callback follows, the storage is untouched) only
+ * when no socket could be made (descriptors, addresses). `from` may be NULL. The caller bounds it by a timer and stream_close. */
+MUST_USE bool stream_connect(struct loop *loop, struct stream *stream, const struct address *to,
+                             const struct address *from, const struct stream_events *events,
+                             struct err *err);
+/* Bytes that the kernel already holds may still be delivered once after `false` (io_uring): such bytes are kept by the
+ * loop and delivered after the next `true`; an owner never sees `received` while it is off. */
+void stream_receive(struct stream *stream, bool on);
+/* Queues bytes of `chunk` (holding a reference of its own until they are sent) or, with chunk NULL, of static storage. Sent at
+ * the end of the current event at the latest. False when the loop has no segment left: nothing was queued. */
+MUST_USE bool stream_send(struct stream *stream, struct chunk *chunk, struct bytes bytes);
+static inline uint32_t stream_queued(const struct stream *stream)
+{
+    return stream->queued;
+}
+void stream_finish(struct stream *stream); /* FIN once the queue is sent; receiving goes on */
+/* Drops the queue and closes; `closed` follows in this or the next turn. `reset`: with RST instead of FIN. Twice: nothing. */
+void stream_close(struct stream *stream, bool reset);
+/* Moves up to `count` bytes (UINT64_MAX: until the source ends) from one stream to the other inside the kernel where it
+ * can (splice through a pipe), else through chunks, with back pressure. Begins after what is queued on `to`. Until
+ * `relayed`, `from` must not be told to receive. Both must stay open; closing either ends it without `relayed`. */
+void stream_relay(struct stream *from, struct stream *to, uint64_t count);
+/* Address of either end; family 0 when the kernel does not know. */
+struct address stream_peer(const struct stream *stream);
+struct address stream_local(const struct stream *stream);
+
+/* ---- listeners ---- */
+
+struct listener {
+    struct loop *loop;
+    int fd; /* borrowed: listener_stop does not close it */
+    void (*accepted)(struct listener *listener, int fd,
+                     const struct address *peer); /* fd: non-blocking, the callee's */
+    /* Accepting paused for 100 ms: out of descriptors or memory. */
+    void (*starved)(struct listener *listener, int error);
+    struct timer resume;
+    uint32_t flags;
+    uint32_t inflight;
+};
+
+/* Opens a listening TCP socket: non-blocking, REUSEADDR, NODELAY (inherited by what it accepts), backlog 4096. */
+MUST_USE bool listener_open_fd(int *fd, const struct address *address, struct err *err);
+/* Many processes may accept from one socket (EPOLLEXCLUSIVE): connections wait in one queue, so that none is lost when
+ * one of the processes dies. */
+void listener_start(struct loop *loop, struct listener *listener, int fd);
+/* Accepts nothing any more; `drain`: first takes all that has already been queued by the kernel. */
+void listener_stop(struct listener *listener, bool drain);
+
+/* ---- watches: readiness of a descriptor that is not a stream (channels, signalfd, c-ares). Level-triggered. ---- */
+
+struct watch {
+    struct loop *loop;
+    int fd; /* borrowed */
+    void (*ready)(struct watch *watch, bool readable, bool writable);
+    uint32_t flags;
+    uint32_t inflight;
+};
+
+void watch_start(struct loop *loop, struct watch *watch, int fd, bool read, bool write);
+void watch_change(struct watch *watch, bool read, bool write);
+void watch_stop(
+    struct watch
+        *watch); /* no callback follows; the storage must live until the end of the next turn */
+
+/* ---- resolver: names to addresses with c-ares, never blocking ---- */
+
+struct resolver;
+
+enum { RESOLVER_ADDRESSES_MAX = 16 };
+
+struct resolution {
+    struct list node;
+    uint32_t count;
+    struct address
+        addresses[RESOLVER_ADDRESSES_MAX]; /* port 0; IPv4 and IPv6 in the order of the answer */
+    int64_t ttl_s;
+    /* err is NULL on success. */
+    void (*resolved)(struct resolution *resolution, const struct err *err);
+};
+
+MUST_USE bool resolver_open(struct resolver **resolver, struct loop *loop, int64_t timeout_ms,
+                            struct err *err);
+void resolver_close(struct resolver *resolver); /* what is under way ends without a callback */
+/* /etc/hosts and `localhost` are answered too; an IP address answers itself. */
+void resolver_ask(struct resolver *resolver, struct resolution *resolution, const char *name);

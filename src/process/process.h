@@ -1,0 +1,81 @@
+/*
+ * process: one supervisor and its roles.
+ *
+ * The supervisor (root, where it is) opens listeners, executes this binary again for each role, restarts what dies, passes generations and
+ * descriptors on, and ends everything in order. It parses nothing that comes from a network, and no configuration file: a
+ * short-lived role does that and hands back a sealed image. Roles talk to it over one channel each (SOCK_SEQPACKET, size-checked frames).
+ */
+#pragma once
+
+#include "base/err.h"
+#include "process/scoreboard.h"
+
+/* ---- channels ---- */
+
+enum { CHANNEL_BODY_MAX = 4096, CHANNEL_FDS_MAX = 64 };
+
+struct frame {
+    uint32_t type; /* the two ends agree on it; see role/messages.h */
+    uint32_t len;
+    uint64_t number; /* a generation, a result … */
+    uint8_t body[CHANNEL_BODY_MAX];
+    uint32_t fd_count;
+    int fds[CHANNEL_FDS_MAX]; /* received ones are the caller's; CLOEXEC */
+};
+
+enum channel_outcome { CHANNEL_FRAME, CHANNEL_NOTHING, CHANNEL_CLOSED };
+
+MUST_USE bool channel_pair(int *ours, int *theirs,
+                           struct err *err); /* both non-blocking and CLOEXEC */
+/* Descriptors stay the caller's. False when the peer is gone or its queue is full. */
+MUST_USE bool channel_send(int fd, const struct frame *frame, struct err *err);
+MUST_USE enum channel_outcome channel_receive(int fd, struct frame *frame);
+
+/* ---- children ---- */
+
+struct spawn {
+    const char *role; /* becomes the process's title: `nines: worker 1` */
+    const char *const *arguments;
+    int channel, scoreboard; /* arrive as descriptors 3 and 4 */
+    int extra;               /* arrives as 5 when not -1 */
+};
+
+/* Executes /proc/self/exe again; *pidfd is readable when it ends. The child dies with its parent (PDEATHSIG). */
+MUST_USE bool process_spawn(const struct spawn *spawn, int *pid, int *pidfd, struct err *err);
+void process_set_title(const char *title);
+
+/* ---- restart with back-off: pure ---- */
+
+struct restart {
+    uint32_t failures; /* in a row: ends that came sooner than `calm_ms` after the start */
+    struct instant started;
+};
+
+/* How long to wait before the next start: at once the first time, then 100 ms doubling to 10 s. */
+int64_t restart_delay_ms(struct restart *restart, struct instant ended);
+void restart_started(struct restart *restart, struct instant now);
+
+/* ---- confinement: call before the first byte of input is read ---- */
+
+enum sandbox_profile { SANDBOX_WORKER, SANDBOX_AGENT, SANDBOX_MONITOR, SANDBOX_READER };
+
+struct sandbox {
+    enum sandbox_profile profile;
+    const char *user; /* to become, when root; NULL: stay */
+    bool io_uring;    /* its system calls are allowed */
+    const char *const
+        *readable; /* paths that stay readable (Landlock), NULL-terminated; NULL: none */
+    const char *const *writable;
+};
+
+/* No new privileges, no capabilities, unprivileged user, Landlock, seccomp; in this order. What the kernel does not have is said in
+ * *missing (a sentence, or empty), never skipped in silence. */
+MUST_USE bool sandbox_enter(const struct sandbox *sandbox, char *missing, size_t missing_cap,
+                            struct err *err);
+
+/* ---- sd_notify ---- */
+
+/* Sends one state (`READY=1`) to $NOTIFY_SOCKET; without one it does nothing. */
+void notify(const char *state);
+/* Half of WATCHDOG_USEC in milliseconds, or 0. */
+int64_t notify_watchdog_ms(void);

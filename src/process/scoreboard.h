@@ -1,0 +1,135 @@
+/*
+ * process/scoreboard: what the processes of one node know of each other, in one memfd that all of them map.
+ *
+ * Fixed layout, no pointers, no locks, one writer per record; untouched records cost no memory. Fields are read and written with
+ * the relaxed helpers below; a record's writer stores its `at` last. Readers judge a record by its age.
+ * A slot belongs to a backend (or service) by name for as long as the name stays in the file: counters live on over a reload.
+ */
+#pragma once
+
+#include "base/address.h"
+#include "base/err.h"
+#include "base/histogram.h"
+
+#include <stdatomic.h>
+
+enum {
+    WORKERS_MAX = 64,
+    SERVICES_MAX = 128,
+    POOLS_MAX = 128,
+    BACKENDS_MAX = 1024,
+    ROLES_MAX = WORKERS_MAX + 2, /* slot 0: agent, slot 1: monitor, then the workers */
+};
+
+typedef _Atomic uint64_t counter;
+
+static inline void count(counter *counter, uint64_t by) /* by its only writer */
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
+}
+
+static inline void uncount(counter *counter, uint64_t by)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) - by,
+                          memory_order_relaxed);
+}
+
+static inline uint64_t counted(const counter *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Written by the supervisor. */
+struct role_record {
+    counter pid;        /* 0: not running */
+    counter started_ms; /* wall clock */
+    counter restarts;
+    counter state; /* enum role_state */
+};
+
+enum role_state { ROLE_ABSENT, ROLE_STARTING, ROLE_READY, ROLE_DRAINING, ROLE_BACKING_OFF };
+
+/* Written by the role itself. */
+struct beat_record {
+    counter at;         /* its loop's last turn, CLOCK_MONOTONIC ns */
+    counter generation; /* the configuration it runs */
+    counter loop;       /* enum loop_kind */
+};
+
+enum verdict_state { VERDICT_UNKNOWN, VERDICT_UP, VERDICT_DOWN };
+
+/* Written by the agent: what active checks say of a backend. */
+struct verdict_record {
+    counter at;         /* of the last check's end, CLOCK_MONOTONIC ns; 0: never checked */
+    counter state;      /* enum verdict_state; UNKNOWN and UP take traffic */
+    counter changed_ms; /* wall clock */
+    counter changes;
+    counter checks, failures;
+    counter latency_ns; /* of the last check */
+    counter code;       /* HTTP status of the last check, or 0 */
+    counter outcome;    /* enum health_outcome of the last check */
+    counter
+        address; /* incremented after `resolved` was rewritten (names); readers retry on a change */
+    struct address resolved;
+    uint32_t unused;
+};
+
+/* Written by the monitor: what an operator said. */
+struct override_record {
+    counter draining; /* 1: no new work for this backend */
+    counter changed_ms;
+};
+
+/* Written by one worker. */
+struct backend_counters {
+    counter connections; /* open now, idle ones included */
+    counter idle;
+    counter active; /* requests or TCP sessions under way */
+    counter requests, connects, connect_failures, failures, retries, moved;
+    counter responses[6];        /* by first digit; [0]: none came */
+    counter bytes_in, bytes_out; /* from and to the backend */
+    counter last_failure_at;     /* CLOCK_MONOTONIC ns */
+    struct histogram latency;    /* request sent to response head, seconds */
+};
+
+struct service_counters {
+    counter connections; /* open now */
+    counter accepted;
+    counter active;
+    counter requests;
+    counter responses[6]; /* by first digit; [0]: closed without an answer */
+    counter refused_bad;  /* malformed requests */
+    counter unavailable;  /* no backend was left */
+    counter timeouts;
+    counter bytes_in, bytes_out; /* from and to clients */
+    struct histogram latency;    /* first byte of the request to the last of the answer, seconds */
+};
+
+struct worker_record {
+    counter chunks_free, chunks_max;
+    counter sessions, sessions_max;
+    counter starved;     /* accepting paused for lack of descriptors or memory */
+    counter log_dropped; /* access log lines that the monitor did not take in time */
+    struct service_counters services[SERVICES_MAX];
+    struct backend_counters backends[BACKENDS_MAX];
+};
+
+struct scoreboard {
+    uint64_t magic;
+    uint64_t size;
+    counter generation; /* of the configuration in force; by the supervisor */
+    counter started_ms;
+    counter reloads, reloads_refused;
+    counter workers; /* how many are configured */
+    struct role_record roles[ROLES_MAX];
+    struct beat_record beats[ROLES_MAX];
+    struct verdict_record verdicts[BACKENDS_MAX];
+    struct override_record overrides[BACKENDS_MAX];
+    struct worker_record worker[WORKERS_MAX];
+};
+
+MUST_USE bool scoreboard_create(int *fd, struct err *err); /* by the supervisor; zeroed */
+MUST_USE bool scoreboard_map(int fd, struct scoreboard **board,
+                             struct err *err); /* checks magic and size */
+void scoreboard_unmap(struct scoreboard *board);

@@ -1,0 +1,64 @@
+/*
+ * The whole configuration: the root struct that the image begins with, and the step from a file to an image.
+ */
+#pragma once
+
+#include "balancer/balancer.h"
+#include "health/health.h"
+#include "schema/schema.h"
+
+struct config_node {
+    struct item item;
+    struct ref address, zone;
+    bool witness;
+};
+
+struct config_pool {
+    struct balancer_pool pool; /* first: struct balancer_config's pool_size steps over the rest */
+    bool checked;              /* a health_check section was written */
+    struct health_check check;
+};
+
+struct config_limits {
+    int64_t sessions;     /* client connections of one worker */
+    int64_t buffer_bytes; /* payload of one buffer */
+    int64_t buffers;      /* of one worker */
+    int64_t pipes;        /* of one worker */
+};
+
+struct config {
+    struct item item;
+    struct ref cluster;
+    struct ref directory;         /* state: /var/lib/nines */
+    struct ref runtime_directory; /* sockets: /run/nines */
+    struct ref user;
+    int64_t workers; /* 0: one per core */
+    int32_t loop;    /* enum loop_kind */
+    int64_t drain_ms;
+    struct ref access_log; /* a file, `stdout`, or absent: none */
+    struct ref admin_listen;
+    struct address admin_address;
+    struct config_limits limits;
+    struct ref nodes;    /* struct config_node */
+    struct ref services; /* struct balancer_service */
+    struct ref pools;    /* struct config_pool */
+    uint32_t node;       /* index of this node */
+    uint32_t listeners;  /* how many the services have together */
+};
+
+extern const struct option config_options[];
+
+struct config_request {
+    const char *file;
+    const char *node;      /* NULL: the node whose address is this machine's, or the only one */
+    struct image previous; /* of the generation in force, so that slots stay; {0}: none */
+    bool resolve;          /* look names up (and refuse those that do not resolve) */
+};
+
+/* Reads, checks, resolves, and numbers slots and listeners. On false `findings` (owned by the caller) says all that is wrong. */
+MUST_USE bool config_compile(const struct config_request *request, struct buf *image,
+                             struct buf *findings);
+static inline const struct config *config_of(struct image image)
+{
+    return image_items(image, (struct ref){0, 1}, sizeof(struct config));
+}

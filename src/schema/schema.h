@@ -1,0 +1,123 @@
+/*
+ * schema: what can be enumerated is a table, and here is what reads the tables.
+ *
+ * Options: rows say key, type, unit, bounds, default, when a change takes effect and one sentence of help. The YAML reader
+ * fills an *image* from them: one position-independent block (offsets, no pointers), so that a checked configuration can be
+ * sealed in a memfd and mapped by every process. The same rows print, explain and document the file.
+ * Commands and metrics: rows too; the command line, the API, the manual and the exposition read them.
+ *
+ * A file's mistakes are all reported, each with its place, the line and a caret; nothing here stops at the first.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+/* ---- the image ---- */
+
+/* A place in an image: `count` items (bytes, for a text) that begin at offset `at`. {0, 0}: absent. */
+struct ref {
+    uint32_t at, count;
+};
+
+struct image {
+    const uint8_t *at;
+    size_t len;
+};
+
+/* Bounds are checked: a ref outside the image is a bug. A text is also NUL-terminated in the image. */
+struct bytes image_text(struct image image, struct ref ref);
+const char *image_string(struct image image, struct ref ref); /* "" when absent */
+const void *image_items(struct image image, struct ref ref, size_t item_size);
+
+/* ---- options ---- */
+
+enum option_type {
+    OPTION_BOOL,   /* bool */
+    OPTION_NUMBER, /* int64_t */
+    OPTION_DURATION, /* int64_t milliseconds; written 250ms, 5s, 10m, 2h, 90d; `never` where maximum is INT64_MAX */
+    OPTION_SIZE,     /* int64_t bytes; written 512, 16KiB, 64MiB, 2GiB */
+    OPTION_PERCENT,  /* int64_t hundredths of a percent; written 20% or 99.99% */
+    OPTION_CHOICE,   /* int32_t: the index in choices */
+    OPTION_TEXT,     /* struct ref; minimum and maximum bound its length */
+    OPTION_ENDPOINT, /* struct ref to the text `host:port`; checked for form, not resolved */
+    OPTION_SECTION, /* a mapping with fixed keys: its rows' fields lie at `offset` + theirs; absent: all defaults */
+    OPTION_MAP, /* struct ref to items; a mapping with the user's own names, each a section; the item begins with struct item */
+    OPTION_LIST, /* struct ref to items; a sequence of sections, or of scalars when `rows` has a row with key "" */
+};
+
+enum option_when { AT_RELOAD, AT_START };
+
+enum option_flag {
+    OPTION_REQUIRED = 1,    /* of a section: at least this must be said */
+    OPTION_ONE_OR_MORE = 2, /* a list that may also be written as a single item */
+};
+
+struct option {
+    const char *key;
+    enum option_type type;
+    size_t offset; /* into the struct that the rows fill */
+    int64_t minimum, maximum;
+    const char *normal; /* the default as one would write it; NULL: absent or zero */
+    enum option_when when;
+    uint32_t flags;
+    const char *help;           /* one sentence */
+    const char *const *choices; /* NULL-terminated */
+    const struct option *rows;  /* of a section, a map's or a list's items; ends with {0} */
+    size_t item_size;           /* of maps and lists */
+    /* Lists whose items may be written short, as a scalar (`- 10.0.1.1:8080`): the key that the scalar is for. */
+    const char *short_key;
+};
+
+/* Every item of a map or list of sections, and every struct at the root, begins with this. */
+struct item {
+    struct ref name;       /* the user's name, of a map's item */
+    uint32_t line, column; /* where it stands in the file, from 1 */
+};
+
+/* ---- reading ---- */
+
+/* A source is a file's text with its name; findings collect what is wrong with it. */
+struct findings;
+
+struct findings *findings_new(const char *file, struct bytes text);
+void findings_free(struct findings *findings);
+uint32_t findings_count(const struct findings *findings);
+/* `fix` may be NULL. `length` is how many characters the caret underlines. */
+void findings_add(struct findings *findings, uint32_t line, uint32_t column, uint32_t length,
+                  const char *fix, const char *format, ...) PRINTF(6, 7);
+/* Place of a key in an item that was read (for sense checks): false when the key was not written. */
+bool findings_place(const struct findings *findings, const struct item *item, const char *key,
+                    uint32_t *line, uint32_t *column, uint32_t *length);
+/* All of them, sorted by place, as formulas of good messages ask: sentence, file:line:column, the line, a caret, the fix. */
+void findings_print(const struct findings *findings, struct buf *out, bool colour);
+
+/*
+ * Reads YAML 1.2 by the root's rows into a new image, whose first bytes are the root struct (`root_size`).
+ * False when there were findings. `image` is the caller's to buf_fini.
+ */
+MUST_USE bool schema_read(const struct option *rows, size_t root_size, struct findings *findings,
+                          struct buf *image);
+/* Writes the effective configuration as YAML, defaults included (`defaults`: marked as such). */
+void schema_show(const struct option *rows, struct image image, bool defaults, struct buf *out);
+/* Explains one key (`pools.health_check.interval`), or lists all when key is "". False: unknown; *nearest may name one. */
+MUST_USE bool schema_explain(const struct option *rows, const char *key, struct buf *out,
+                             const char **nearest);
+/* JSON Schema (draft 2020-12) of the file, for editors. */
+void schema_json(const struct option *rows, struct buf *out);
+/* The rows as a reference page in Markdown. */
+void schema_document(const struct option *rows, struct buf *out);
+
+/* The nearest of `names` (NULL-terminated) by edit distance, or NULL when none is near. */
+const char *schema_nearest(const char *word, const char *const *names);
+
+/* ---- metrics ---- */
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+struct metric {
+    const char *name; /* nines_…, base units */
+    enum metric_kind kind;
+    const char *help;
+};
