@@ -85,9 +85,10 @@ char *address_print_ip(const struct address *address, char *text)
 char *address_print(const struct address *address, char *text)
 {
     char ip[ADDRESS_TEXT_MAX];
-    const char *form = address->family == 6 ? "[%.46s]:%u" : "%.46s:%u";
+    bool brackets = address->family == 6;
 
     address_print_ip(address, ip);
-    snprintf(text, ADDRESS_TEXT_MAX, form, ip, address->port);
+    snprintf(text, ADDRESS_TEXT_MAX, "%s%.46s%s:%u", brackets ? "[" : "", ip, brackets ? "]" : "",
+             address->port);
     return text;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/instant.h"
 #include "process/scoreboard.h"
 
 /* ---- channels ---- */
