@@ -1,12 +1,9 @@
 #include "base/address.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "unit.h"
 
-#include <cmocka.h>
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
 static void an_error_is_false_and_carries_its_context(void **state)
 {
