@@ -13,14 +13,12 @@
 #include "process/scoreboard.h"
 #include "schema/schema.h"
 
-enum health_check_kind {
-    CHECK_NONE,
-    CHECK_TCP,
-    CHECK_HTTP
-}; /* `type:`; none when no health_check section is there */
+/* `type:` as it is written. The first is `auto` in the file (health_check_settle says what that means), and stands for no
+ * checking at all in a target: where no health_check section is there. */
+enum health_check_kind { CHECK_NONE, CHECK_TCP, CHECK_HTTP };
 
 struct health_check {
-    int32_t kind; /* http when `path` was written, else tcp: role/config.c */
+    int32_t kind; /* enum health_check_kind, settled by role/config.c */
     struct ref path, host;
     struct ref method;
     int64_t interval_ms, timeout_ms;
@@ -33,6 +31,12 @@ struct health_check {
 extern const struct option health_check_options[];
 extern const struct metric health_metrics[];
 
+/* For a section that was read: http when a path is there, else tcp, unless `type` says. Never CHECK_NONE. */
+enum health_check_kind health_check_settle(const struct health_check *check);
+/* What is wrong with a section beyond its rows' bounds, as a sentence for the key `*key`; NULL: nothing. Before settling. */
+const char *health_check_contradiction(const struct health_check *check, struct image image,
+                                       const char **key);
+
 enum health_outcome {
     HEALTH_OK,
     HEALTH_REFUSED,
@@ -42,6 +46,8 @@ enum health_outcome {
     HEALTH_BAD_STATUS,
     HEALTH_GARBAGE,
     HEALTH_UNRESOLVED,
+    HEALTH_CUT_SHORT, /* ended before the answer was whole */
+    HEALTH_OUTCOMES,
 };
 const char *health_outcome_name(enum health_outcome outcome);
 

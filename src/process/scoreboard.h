@@ -23,21 +23,21 @@ enum {
 
 typedef _Atomic uint64_t counter;
 
-static inline void count(counter *counter, uint64_t by) /* by its only writer */
+static inline void count(counter *of, uint64_t by) /* by its only writer */
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+    atomic_store_explicit(of, atomic_load_explicit(of, memory_order_relaxed) + by,
                           memory_order_relaxed);
 }
 
-static inline void uncount(counter *counter, uint64_t by)
+static inline void uncount(counter *of, uint64_t by)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) - by,
+    atomic_store_explicit(of, atomic_load_explicit(of, memory_order_relaxed) - by,
                           memory_order_relaxed);
 }
 
-static inline uint64_t counted(const counter *counter)
+static inline uint64_t counted(const counter *of)
 {
-    return atomic_load_explicit(counter, memory_order_relaxed);
+    return atomic_load_explicit(of, memory_order_relaxed);
 }
 
 /* Written by the supervisor. */
