@@ -75,12 +75,28 @@ struct balancer_backend {
     uint32_t slot;          /* in the scoreboard; by role/config.c */
 };
 
+enum balancer_retry_condition {
+    RETRY_ON_CONNECT_FAILURE,
+    RETRY_ON_RESET, /* closed or reset before the answer began */
+    RETRY_ON_TIMEOUT,
+    RETRY_ON_500,
+    RETRY_ON_502,
+    RETRY_ON_503,
+    RETRY_ON_504,
+};
+
+#define RETRY_BIT(condition) (1U << (unsigned)(condition))
+
+struct balancer_retry_on {
+    struct item item;
+    int32_t condition; /* enum balancer_retry_condition */
+};
+
 struct balancer_retry {
     int64_t attempts; /* further tries after the first */
     int64_t budget;   /* hundredths of a percent of requests */
-    struct ref
-        on; /* items: struct balancer_text: connect-failure, reset, timeout, "502", "503", "504" */
-    uint32_t on_bits; /* by role/config.c with balancer_retry_bit */
+    struct ref on;    /* items: struct balancer_retry_on */
+    uint32_t on_bits; /* by role/config.c with balancer_retry_bits */
 };
 
 struct balancer_pool {
@@ -107,6 +123,9 @@ struct balancer_config {
 extern const struct option balancer_service_options[];
 extern const struct option balancer_pool_options[];
 extern const struct metric balancer_metrics[];
+
+/* What `retry.on` says, one RETRY_BIT each; connect failures and resets where it says nothing. */
+uint32_t balancer_retry_bits(struct image image, const struct balancer_retry *retry);
 
 /* ---- running ---- */
 
