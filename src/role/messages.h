@@ -3,19 +3,30 @@
  */
 #pragma once
 
+enum {
+    LISTENERS_MAX = 512, /* of all services of one generation together */
+    /* Indexes in MESSAGE_LISTENERS that are not services' listeners; to the monitor only. */
+    LISTENER_ADMIN = -1,
+    LISTENER_CLI = -2,
+};
+
 enum message {
-    /* supervisor -> role */
-    MESSAGE_LISTENERS =
-        1, /* number: generation; body: uint32_t indexes, one per descriptor. To workers; index UINT32_MAX to the monitor: admin; UINT32_MAX-1: the CLI's socket */
-    MESSAGE_GENERATION, /* number: generation; fds[0]: sealed image. All listeners have been sent before. */
-    MESSAGE_DRAIN,  /* number: milliseconds */
-    MESSAGE_REOPEN, /* to the monitor: open log files again */
+    /* supervisor -> role; a generation is announced by its descriptors first */
+    MESSAGE_LISTENERS = 1, /* number: generation; body: int32_t indexes, one per descriptor */
+    MESSAGE_LOGS, /* to the monitor; number: generation; fds: the workers' access log pipes, body: int32_t worker numbers */
+    MESSAGE_GENERATION, /* number: generation; fds[0]: sealed image; to the monitor, fds[1]: the access log, if there is one */
+    MESSAGE_DRAIN,      /* number: milliseconds */
+    MESSAGE_REOPEN,     /* to the monitor; fds[0]: the access log, opened again */
     MESSAGE_RELOADED, /* to the monitor, answers MESSAGE_RELOAD; number: 1 done, 0 refused; body: text for the operator */
+    /* supervisor -> reader: fds[0]: the configuration file; fds[1]: the image in force, if any; body: the file's name and the
+     * node's (may be empty), each with its NUL */
+    MESSAGE_READ,
     /* role -> supervisor */
     MESSAGE_READY = 64, /* number: the generation that is now in force here */
     MESSAGE_DRAINED,
     MESSAGE_RELOAD, /* from the monitor: an operator asks */
-    /* reader -> supervisor */
-    MESSAGE_IMAGE, /* fds[0]: sealed image; body: warnings */
-    MESSAGE_FINDINGS, /* the file is wrong; body: part of the text, number: 1 when it is the last part */
+    /* reader -> supervisor; findings (warnings too) come in parts, in order, before the frame that ends it */
+    MESSAGE_FINDINGS, /* body: part of the text */
+    MESSAGE_IMAGE,    /* the file is good; fds[0]: sealed image */
+    MESSAGE_REFUSED,  /* the file is wrong: the findings say why */
 };

@@ -121,3 +121,14 @@ struct metric {
     enum metric_kind kind;
     const char *help;
 };
+
+/* ---- commands ---- */
+
+/* A row of the command line. `run` gets its own words only: argv[0] is the command's name, options and operands follow;
+ * `--help` was answered before. It returns the process's exit code: 0 ok, 1 failed, 2 usage, 78 configuration. */
+struct command {
+    const char *name;  /* one word, or two: `config show` */
+    const char *usage; /* what follows the name, as the help prints it */
+    int (*run)(int argc, char **argv);
+    const char *help; /* one sentence; NULL: hidden */
+};
