@@ -9,9 +9,11 @@
 
 #include "base/address.h"
 #include "base/err.h"
-#include "net/net.h"
+#include "base/instant.h"
 #include "process/scoreboard.h"
 #include "schema/schema.h"
+
+struct loop; /* net/net.h */
 
 /* ---- the configuration, as the rows in tables.c fill it in the generation's image ---- */
 

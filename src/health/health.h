@@ -9,9 +9,11 @@
 
 #include "base/address.h"
 #include "base/err.h"
-#include "net/net.h"
+#include "base/instant.h"
 #include "process/scoreboard.h"
 #include "schema/schema.h"
+
+struct loop; /* net/net.h */
 
 /* `type:` as it is written. The first is `auto` in the file (health_check_settle says what that means), and stands for no
  * checking at all in a target: where no health_check section is there. */

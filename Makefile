@@ -1,0 +1,61 @@
+# Meson and Ninja do the work. Each target first brings what it needs from Debian's packages (tools/setup).
+# `make help` says what there is.
+
+BUILD  := build
+PREFIX := /usr/local
+# Debian's own: its modules are the ones that the tests use.
+PYTHON := /usr/bin/python3
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test bench soak fuzz format check-format tidy man install clean
+MAKEFLAGS += --no-print-directory
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## build/nines
+	@tools/setup build
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix $(PREFIX)
+	@ninja -C $(BUILD) nines
+
+demo: build ## real traffic over three backends, which die and come back (ends by itself without a terminal)
+	@tools/setup demo
+	@demo/run
+
+test: ## all tests and checks; `make test ONLY="unit system"` runs some stages, PYTEST="-k reload" some tests
+	@tools/setup test
+	@$(PYTHON) tools/test $(ONLY)
+
+bench: build ## beside HAProxy and nginx, one pinned worker each: SECONDS=5 ROUNDS=3 ONLY="keep-alive-128"
+	@tools/setup bench
+	@$(PYTHON) bench/run
+
+soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
+	@tools/setup bench
+	@$(PYTHON) bench/run soak
+
+fuzz: ## every parser's fuzz target for SECONDS=60 each
+	@tools/setup fuzz
+	@tools/fuzz $(or $(SECONDS),60)
+
+format: ## lay out all C files as .clang-format says
+	@tools/setup format
+	@git ls-files '*.[ch]' | xargs clang-format -i
+
+check-format: ## name the C files that are not laid out so
+	@tools/setup format
+	@tools/check-format
+
+tidy: ## clang-tidy over all C files
+	@tools/setup test
+	@tools/check-tidy
+
+man: ## the manual pages, in build/man
+	@tools/setup man
+	@tools/man $(BUILD)/man
+
+install: build ## into PREFIX=/usr/local (DESTDIR is heeded)
+	@meson install -C $(BUILD) --no-rebuild --quiet
+
+clean: ## remove all builds
+	@rm -rf build build-*
