@@ -42,7 +42,7 @@ static inline bool bytes_starts_with(struct bytes all, struct bytes prefix)
 /* What is left after the first `count` bytes; count is at most len. */
 static inline struct bytes bytes_skip(struct bytes all, size_t count)
 {
-    return (struct bytes){all.at + count, all.len - count};
+    return (struct bytes){count ? all.at + count : all.at, all.len - count};
 }
 
 static inline struct bytes bytes_take(struct bytes all, size_t count)

@@ -21,6 +21,7 @@ struct histogram {
 
 void histogram_record(struct histogram *histogram, int64_t ns); /* negative counts as 0 */
 void histogram_merge(struct histogram *into, const struct histogram *from);
-/* The smallest bound that at least q (0 to 1) of the values do not exceed, interpolated; 0 when empty. Never above the maximum. */
+/* The value that q (0 to 1) of the values do not exceed: the geometric middle of its bucket, which is what bounds the error
+ * (interpolation does not). Never above the maximum, which is exact and the answer for q = 1; 0 when empty. */
 int64_t histogram_quantile_ns(const struct histogram *histogram, double q);
 int64_t histogram_bound_ns(unsigned bucket);
