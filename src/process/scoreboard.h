@@ -12,6 +12,7 @@
 #include "base/histogram.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 enum {
     WORKERS_MAX = 64,
@@ -69,11 +70,50 @@ struct verdict_record {
     counter latency_ns; /* of the last check */
     counter code;       /* HTTP status of the last check, or 0 */
     counter outcome;    /* enum health_outcome of the last check */
-    counter
-        address; /* incremented after `resolved` was rewritten (names); readers retry on a change */
-    struct address resolved;
+    counter address; /* odd while `resolved` is rewritten, 0: never was; see verdict_read_address */
+    struct address resolved; /* of a name: its address of now, with the endpoint's port */
     uint32_t unused;
 };
+
+/* The 16-bit words of an address, which other processes read while they are written. */
+typedef uint16_t __attribute__((may_alias)) address_word;
+enum { ADDRESS_WORDS = sizeof(struct address) / sizeof(address_word) };
+_Static_assert(sizeof(struct address) % sizeof(address_word) == 0, "an address is whole words");
+
+/* By the agent alone. A writer that died in the middle left an odd number, and the next one goes on from it. */
+static inline void verdict_publish_address(struct verdict_record *record,
+                                           const struct address *address)
+{
+    uint64_t writing = counted(&record->address) | 1;
+    const address_word *from = (const address_word *)address;
+    address_word *to = (address_word *)&record->resolved;
+
+    atomic_store_explicit(&record->address, writing, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    for (int i = 0; i < ADDRESS_WORDS; i++)
+        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+    atomic_store_explicit(&record->address, writing + 1, memory_order_release);
+}
+
+/* False when nothing was ever published, or it is being rewritten just now: the reader keeps what it has and asks again later. */
+static inline bool verdict_read_address(const struct verdict_record *record,
+                                        struct address *address)
+{
+    uint64_t before = atomic_load_explicit(&record->address, memory_order_acquire);
+    const address_word *from = (const address_word *)&record->resolved;
+    struct address found;
+    address_word *to = (address_word *)&found;
+
+    if (before == 0 || before % 2 == 1)
+        return false;
+    for (int i = 0; i < ADDRESS_WORDS; i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    atomic_thread_fence(memory_order_acquire);
+    if (counted(&record->address) != before)
+        return false;
+    *address = found;
+    return true;
+}
 
 /* Written by the monitor: what an operator said. */
 struct override_record {
