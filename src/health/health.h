@@ -1,9 +1,13 @@
 /*
  * health: asks backends how they are and gives verdicts.
  *
- * verdict.c decides from outcomes (thresholds), check_http.c holds one check's conversation: both pure. drive.c asks, on the agent's loop: one
- * check per backend at a time, spread by jitter, never more often than the interval. It never decides who gets traffic: it writes verdicts
- * to the scoreboard, and balancers read them.
+ * verdict.c decides from outcomes (thresholds) and times (pace), check_http.c holds one check's conversation: both pure. drive.c asks, on the
+ * agent's loop: one check per backend at a time, spread by jitter. While outcomes speak against the verdict the interval is halved, and a failure
+ * that a worker met brings the next check forward; so at most four checks begin within one interval, normally one. Names are resolved again
+ * and again. It never decides who gets traffic: it writes verdicts and addresses to the scoreboard, and balancers read them.
+ *
+ * What it does not know it leaves as it was: a name that no longer resolves keeps its last address, and a check that this process could not make (no
+ * descriptor, no memory, no port of its own) says nothing of the backend.
  */
 #pragma once
 
@@ -60,15 +64,28 @@ struct health_target {
     bool named; /* to be resolved again and again; the answer goes to verdict_record.resolved */
     struct address address;
     const struct health_check *check;
-    struct image image;
+    struct image image; /* of the check's texts */
 };
 
 struct health;
 
-MUST_USE bool health_open(struct health **health, struct loop *loop, struct scoreboard *board,
-                          uint64_t seed, struct err *err);
-/* Targets that stay (same slot and name) keep their verdicts and their place in the interval. A new target begins UNKNOWN and is checked at once;
- * `target_count` is at most BACKENDS_MAX. */
+struct health_options {
+    struct loop *loop;
+    struct scoreboard *board; /* its verdicts are written here alone */
+    uint64_t seed;            /* of the jitter */
+    /* May be NULL. A verdict changed: `why` says what the last check met, in a few words. */
+    void (*changed)(void *context, const struct health_target *target, enum verdict_state state,
+                    const char *why);
+    void *context;
+};
+
+/* Verdicts that stand in the scoreboard already, from a process before this one, are kept and continued. */
+MUST_USE bool health_open(struct health **health, const struct health_options *options,
+                          struct err *err);
+/* Targets that stay (same slot and name) keep their verdicts and their place in the interval. A new target begins UNKNOWN and is checked at once; what
+ * is no target any more is forgotten, in the scoreboard too. `target_count` is at most BACKENDS_MAX; targets are copied, and what they point at is
+ * borrowed until the next call. A target without a check (NULL or CHECK_NONE) is only resolved. */
 void health_configure(struct health *health, const struct health_target *targets,
                       uint32_t target_count);
+/* Ends all checks; turns the loop until they are closed, so it must not be called from a callback. */
 void health_close(struct health *health);

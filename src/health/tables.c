@@ -13,9 +13,9 @@
 static const char *const kinds[] = {"auto", "tcp", "http", NULL};
 
 static const struct option expect_options[] = {
-    {"from", OPTION_NUMBER, FIELD(expect_low), 100, 599, "200", AT_RELOAD, 0,
+    {"from", OPTION_NUMBER, FIELD(expect_low), 200, 599, "200", AT_RELOAD, 0,
      "The lowest healthy status."},
-    {"to", OPTION_NUMBER, FIELD(expect_high), 100, 599, "399", AT_RELOAD, 0,
+    {"to", OPTION_NUMBER, FIELD(expect_high), 200, 599, "399", AT_RELOAD, 0,
      "The highest healthy status."},
     {0},
 };
