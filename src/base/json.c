@@ -11,9 +11,9 @@ void json_init(struct json *json, struct buf *out)
     *json = (struct json){.out = out};
 }
 
-static uint32_t bit(const struct json *json)
+static uint64_t bit(const struct json *json)
 {
-    return 1U << (json->depth - 1);
+    return 1ULL << (json->depth - 1);
 }
 
 static bool in_object(const struct json *json)

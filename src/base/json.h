@@ -15,13 +15,13 @@
 
 #include "base/buf.h"
 
-enum { JSON_DEPTH_MAX = 32 };
+enum { JSON_DEPTH_MAX = 64 };
 
 struct json {
     struct buf *out;
     uint32_t depth;
-    uint32_t objects; /* bit d: the container at depth d is an object */
-    uint32_t filled;  /* bit d: it holds something */
+    uint64_t objects; /* bit d: the container at depth d is an object */
+    uint64_t filled;  /* bit d: it holds something */
     bool keyed;       /* a key waits for its value */
     bool done;        /* the one value at the top is complete */
 };

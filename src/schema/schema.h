@@ -37,71 +37,99 @@ enum option_type {
     OPTION_BOOL,   /* bool */
     OPTION_NUMBER, /* int64_t */
     OPTION_DURATION, /* int64_t milliseconds; written 250ms, 5s, 10m, 2h, 90d; `never` where maximum is INT64_MAX */
-    OPTION_SIZE,     /* int64_t bytes; written 512, 16KiB, 64MiB, 2GiB */
-    OPTION_PERCENT,  /* int64_t hundredths of a percent; written 20% or 99.99% */
-    OPTION_CHOICE,   /* int32_t: the index in choices */
-    OPTION_TEXT,     /* struct ref; minimum and maximum bound its length */
-    OPTION_ENDPOINT, /* struct ref to the text `host:port`; checked for form, not resolved */
+    OPTION_SIZE,    /* int64_t bytes; written 512, 16KiB, 64MiB, 2GiB */
+    OPTION_PERCENT, /* int64_t hundredths of a percent; written 20% or 99.99% */
+    OPTION_CHOICE,  /* int32_t: the index in choices */
+    OPTION_TEXT, /* struct ref; minimum and maximum bound its length in bytes; never holds a control character */
+    OPTION_ENDPOINT, /* struct ref to the text `host:port`; checked for form, not resolved; bounds are the port's */
     OPTION_SECTION, /* a mapping with fixed keys: its rows' fields lie at `offset` + theirs; absent: all defaults */
-    OPTION_MAP, /* struct ref to items; a mapping with the user's own names, each a section; the item begins with struct item */
-    OPTION_LIST, /* struct ref to items; a sequence of sections, or of scalars when `rows` has a row with key "" */
+    OPTION_MAP, /* struct ref to items; a mapping with the user's own names; items begin with struct item */
+    OPTION_LIST, /* struct ref to items; a sequence; items begin with struct item; bounds are the count's */
+    OPTION_INCLUDE, /* no key of its own (key ""): another table's rows, their fields at `offset` + theirs */
 };
+/*
+ * Items of maps and lists are sections with `rows`; or scalars, when the only row has the key "": it says what scalar, and
+ * where in the item it goes. Tables must not contain themselves.
+ */
 
 enum option_when { AT_RELOAD, AT_START };
 
 enum option_flag {
-    OPTION_REQUIRED = 1,    /* of a section: at least this must be said */
+    OPTION_REQUIRED = 1,    /* of a section that is there: at least this must be said */
     OPTION_ONE_OR_MORE = 2, /* a list that may also be written as a single item */
+    OPTION_PRESENCE = 4, /* the bool at offset `present` becomes true when the option is written */
+    OPTION_HOST =
+        8, /* an endpoint whose host may not be left out (`:80` alone is this node's own address) */
 };
 
 struct option {
-    const char *key;
+    const char *key; /* snake_case, one spelling */
     enum option_type type;
-    size_t offset; /* into the struct that the rows fill */
-    int64_t minimum, maximum;
-    const char *normal; /* the default as one would write it; NULL: absent or zero */
+    size_t offset;            /* into the struct that the rows fill */
+    int64_t minimum, maximum; /* both 0: only the type's own bounds */
+    const char
+        *normal; /* the default as one would write it (a list's: `a, b`); NULL: absent or zero */
     enum option_when when;
     uint32_t flags;
     const char *help;           /* one sentence */
     const char *const *choices; /* NULL-terminated */
-    const struct option *rows;  /* of a section, a map's or a list's items; ends with {0} */
-    size_t item_size;           /* of maps and lists */
-    /* Lists whose items may be written short, as a scalar (`- 10.0.1.1:8080`): the key that the scalar is for. */
+    const struct option
+        *rows;        /* of a section, an include, a map's or a list's items; ends with {0} */
+    size_t item_size; /* of maps and lists */
+    /* Lists and maps whose items may be written short, as a scalar (`- 10.0.1.1:8080`): the key that the scalar is for. */
     const char *short_key;
+    size_t present; /* with OPTION_PRESENCE: into the same struct as `offset` */
 };
 
 /* Every item of a map or list of sections, and every struct at the root, begins with this. */
 struct item {
-    struct ref name;       /* the user's name, of a map's item */
-    uint32_t line, column; /* where it stands in the file, from 1 */
+    struct ref name; /* the user's name, of a map's item */
+    uint32_t line,
+        column; /* where it begins in the file (a map's item: its name), from 1; 0: in no file */
 };
 
 /* ---- reading ---- */
 
-/* A source is a file's text with its name; findings collect what is wrong with it. */
+enum {
+    SCHEMA_FILE_MAX = 1 << 20,   /* bytes of a file */
+    SCHEMA_DEPTH_MAX = 24,       /* mappings and sequences inside one another */
+    SCHEMA_TEXT_MAX = 4096,      /* bytes of a text, where a row says no less */
+    SCHEMA_IMAGE_MAX = 64 << 20, /* bytes of an image: what aliases may expand to */
+    FINDINGS_MAX = 100,          /* kept; what comes after is only counted */
+};
+
+/* What is wrong with one file's text. Both are borrowed and outlive it. */
 struct findings;
 
 struct findings *findings_new(const char *file, struct bytes text);
-void findings_free(struct findings *findings);
+void findings_free(struct findings *findings); /* NULL is fine */
 uint32_t findings_count(const struct findings *findings);
-/* `fix` may be NULL. `length` is how many characters the caret underlines. */
+/*
+ * `line` and `column` count from 1, in characters; line 0: the file as a whole. `length` is how many characters the caret underlines.
+ * `fix` may be NULL. Control characters in the sentence, which may quote the file, are escaped.
+ */
 void findings_add(struct findings *findings, uint32_t line, uint32_t column, uint32_t length,
                   const char *fix, const char *format, ...) PRINTF(6, 7);
-/* Place of a key in an item that was read (for sense checks): false when the key was not written. */
-bool findings_place(const struct findings *findings, const struct item *item, const char *key,
-                    uint32_t *line, uint32_t *column, uint32_t *length);
-/* All of them, sorted by place, as formulas of good messages ask: sentence, file:line:column, the line, a caret, the fix. */
+/*
+ * The place of what was written for a key of an item (or of the root) that schema_read has read, for sense checks. `key` may
+ * go through sections: `timeout.connect`. False when it was not written.
+ */
+MUST_USE bool findings_place(const struct findings *findings, const struct item *item,
+                             const char *key, uint32_t *line, uint32_t *column, uint32_t *length);
+/* All of them in the order of the file: the sentence, file:line:column, the line, a caret under what is meant, the fix. */
 void findings_print(const struct findings *findings, struct buf *out, bool colour);
 
 /*
- * Reads YAML 1.2 by the root's rows into a new image, whose first bytes are the root struct (`root_size`).
- * False when there were findings. `image` is the caller's to buf_fini.
+ * Reads YAML 1.2 by the root's rows into a new image, whose first bytes are the root struct (`root_size`, begins with struct item).
+ * Anchors, aliases and merge keys (`<<`) work; tags do not. Plain `~`, `null` or nothing is an empty section, map or list.
+ * False when there were findings. `image` is initialised here either way and the caller's to buf_fini.
  */
 MUST_USE bool schema_read(const struct option *rows, size_t root_size, struct findings *findings,
                           struct buf *image);
-/* Writes the effective configuration as YAML, defaults included (`defaults`: marked as such). */
+/* Writes the effective configuration as YAML that reads back to the same values, defaults included (`defaults`: marked as such). */
 void schema_show(const struct option *rows, struct image image, bool defaults, struct buf *out);
-/* Explains one key (`pools.health_check.interval`), or lists all when key is "". False: unknown; *nearest may name one. */
+/* Explains one key (`pools.health_check.interval`; the users' own names may be left out or not), or lists all when key is "".
+ * False: unknown; *nearest is then the nearest known key in that place, or NULL. */
 MUST_USE bool schema_explain(const struct option *rows, const char *key, struct buf *out,
                              const char **nearest);
 /* JSON Schema (draft 2020-12) of the file, for editors. */
