@@ -24,13 +24,21 @@ struct frame {
     int fds[CHANNEL_FDS_MAX]; /* received ones are the caller's; CLOEXEC */
 };
 
-enum channel_outcome { CHANNEL_FRAME, CHANNEL_NOTHING, CHANNEL_CLOSED };
+enum channel_outcome {
+    CHANNEL_FRAME,
+    CHANNEL_NOTHING,
+    CHANNEL_CLOSED,
+    CHANNEL_BAD, /* malformed, or with more descriptors than fit; those that came were closed. The peer has a bug or an intruder */
+};
 
 MUST_USE bool channel_pair(int *ours, int *theirs,
                            struct err *err); /* both non-blocking and CLOEXEC */
 /* Descriptors stay the caller's. False when the peer is gone or its queue is full. */
 MUST_USE bool channel_send(int fd, const struct frame *frame, struct err *err);
 MUST_USE enum channel_outcome channel_receive(int fd, struct frame *frame);
+void frame_close_fds(struct frame *frame); /* those that were not taken */
+/* Moves a descriptor out of a received frame; -1 when it did not come. */
+int frame_take_fd(struct frame *frame, uint32_t index);
 
 /* ---- children ---- */
 
@@ -41,8 +49,13 @@ struct spawn {
     int extra;               /* arrives as 5 when not -1 */
 };
 
-/* Executes /proc/self/exe again; *pidfd is readable when it ends. The child dies with its parent (PDEATHSIG). */
+/* Executes /proc/self/exe again, without a copy of this process in between: a clean environment, its own process group, default
+ * signals, standard input from /dev/null; every other descriptor must be CLOEXEC. *pidfd is readable when it ends. */
 MUST_USE bool process_spawn(const struct spawn *spawn, int *pid, int *pidfd, struct err *err);
+/* The child's first call: it is killed when the process that made the channel (its parent) dies. False when that has happened already. */
+MUST_USE bool process_die_with_parent(int channel, struct err *err);
+/* A title takes the place of the arguments, as far as it fits: begin once, in main, while they are whole. */
+void process_title_begin(int argc, char **argv);
 void process_set_title(const char *title);
 
 /* ---- restart with back-off: pure ---- */
@@ -70,7 +83,10 @@ struct sandbox {
 };
 
 /* No new privileges, no capabilities, unprivileged user, Landlock, seccomp; in this order. What the kernel does not have is said in
- * *missing (a sentence, or empty), never skipped in silence. */
+ * *missing (a sentence, or empty), never skipped in silence. Descriptors that are open stay usable.
+ *
+ * A system call that only injected code makes (exec, ptrace, mount …) kills the process; one that nobody here needs fails with
+ * ENOSYS, as on an older kernel, so that a libc which tries something new falls back and does not become an outage. */
 MUST_USE bool sandbox_enter(const struct sandbox *sandbox, char *missing, size_t missing_cap,
                             struct err *err);
 

@@ -1,0 +1,73 @@
+/*
+ * Creates and maps the scoreboard. Knows its size and its magic, and nothing of what the records mean.
+ */
+#include "process/scoreboard.h"
+
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* "nines" and the layout's version: a process of another version does not map this one. */
+#define SCOREBOARD_MAGIC UINT64_C(0x6e696e6573000001)
+
+_Static_assert(offsetof(struct scoreboard, magic) == 0, "magic comes first");
+_Static_assert(sizeof(struct verdict_record) % 8 == 0, "records keep their alignment");
+_Static_assert(sizeof(struct backend_counters) % 8 == 0, "records keep their alignment");
+_Static_assert(sizeof(struct service_counters) % 8 == 0, "records keep their alignment");
+_Static_assert(sizeof(counter) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "counters need no lock");
+
+static struct scoreboard *map(int fd)
+{
+    return mmap(NULL, sizeof(struct scoreboard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                fd, 0);
+}
+
+bool scoreboard_create(int *fd, struct err *err)
+{
+    autoclose int memory = memfd_create("nines-scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct scoreboard *board;
+
+    if (memory < 0)
+        return err_system(err, "create the scoreboard");
+    if (ftruncate(memory, sizeof(struct scoreboard)) < 0 ||
+        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return err_system(err, "size the scoreboard to %zu bytes", sizeof(struct scoreboard));
+    board = map(memory);
+    if (board == MAP_FAILED)
+        return err_system(err, "map the scoreboard");
+    board->magic = SCOREBOARD_MAGIC;
+    board->size = sizeof(struct scoreboard);
+    scoreboard_unmap(board);
+    *fd = take_fd(&memory);
+    return true;
+}
+
+bool scoreboard_map(int fd, struct scoreboard **board, struct err *err)
+{
+    struct stat stat;
+    struct scoreboard *mapped;
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals < 0 || fstat(fd, &stat) < 0)
+        return err_system(err, "look at the scoreboard");
+    if (!(seals & F_SEAL_SHRINK) || stat.st_size != sizeof(struct scoreboard))
+        return err_set(err, ERR_PEER, "the scoreboard has %lld bytes where %zu were expected",
+                       (long long)stat.st_size, sizeof(struct scoreboard));
+    mapped = map(fd);
+    if (mapped == MAP_FAILED)
+        return err_system(err, "map the scoreboard");
+    if (mapped->magic != SCOREBOARD_MAGIC || mapped->size != sizeof(struct scoreboard)) {
+        scoreboard_unmap(mapped);
+        return err_set(err, ERR_PEER, "the scoreboard is of another version");
+    }
+    *board = mapped;
+    return true;
+}
+
+void scoreboard_unmap(struct scoreboard *board)
+{
+    if (board)
+        munmap(board, sizeof *board);
+}
