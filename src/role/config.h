@@ -46,12 +46,17 @@ struct config {
     uint32_t listeners;  /* how many the services have together */
 };
 
+enum { CONFIG_LISTENERS_MAX = 256 };
+
+enum { CONFIG_LISTENERS_MAX = 256 };
+
 extern const struct option config_options[];
 
 struct config_request {
     const char *file;
     const char *node;      /* NULL: the node whose address is this machine's, or the only one */
     struct image previous; /* of the generation in force, so that slots stay; {0}: none */
+    bool colour;           /* of the findings' text */
     bool resolve;          /* look names up (and refuse those that do not resolve) */
 };
 

@@ -1,0 +1,94 @@
+/*
+ * From a file to a generation's image: read, check, number, resolve.
+ *
+ * Runs in a short-lived process of its own. It keeps nothing, and changes nothing outside the two buffers it is given.
+ */
+#include "role/config.h"
+
+#include "base/own.h"
+#include "role/config_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { FILE_BYTES_MAX = 1 << 20, FINDING_TEXT_MAX = 512 };
+
+void config_find(struct config_work *work, const struct item *item, const char *key, const char *fix,
+                 const char *format, ...)
+{
+    uint32_t line = item->line, column = item->column, length = 1;
+    char text[FINDING_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (key)
+        (void)findings_place(work->findings, item, key, &line, &column, &length);
+    findings_add(work->findings, line, column, length, fix, "%s", text);
+}
+
+static bool read_file(const char *path, struct buf *text, struct err *err)
+{
+    autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat stat;
+    uint8_t *space;
+    ssize_t got;
+
+    if (fd < 0)
+        return err_system(err, "read '%s'", path);
+    if (fstat(fd, &stat) < 0)
+        return err_system(err, "read '%s'", path);
+    if (!S_ISREG(stat.st_mode) && !S_ISFIFO(stat.st_mode))
+        return err_set(err, ERR_CONFIG, "read '%s': it is not a file", path);
+    do {
+        space = buf_space(text, 4096);
+        if (!space)
+            return err_set(err, ERR_CONFIG, "read '%s': it is larger than %d bytes", path, FILE_BYTES_MAX);
+        got = read(fd, space, 4096);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_system(err, "read '%s'", path);
+        buf_grew(text, (size_t)got);
+    } while (got != 0);
+    return true;
+}
+
+static bool compile(struct config_work *work)
+{
+    if (!schema_read(config_options, sizeof(struct config), work->findings, work->image))
+        return false;
+    config_choose_node(work);
+    config_sense(work);
+    if (findings_count(work->findings) == 0)
+        config_number(work);
+    if (findings_count(work->findings) == 0)
+        config_resolve(work);
+    return findings_count(work->findings) == 0;
+}
+
+bool config_compile(const struct config_request *request, struct buf *image, struct buf *findings)
+{
+    struct config_work work = {.request = request, .image = image};
+    struct buf text;
+    struct err err = {0};
+    bool good;
+
+    buf_init(&text, FILE_BYTES_MAX + 4096);
+    if (!read_file(request->file, &text, &err)) {
+        buf_print(findings, "error: %s\n", err.text);
+        buf_fini(&text);
+        return false;
+    }
+    work.findings = findings_new(request->file, buf_bytes(&text));
+    good = compile(&work);
+    if (!good)
+        findings_print(work.findings, findings, request->colour);
+    findings_free(work.findings);
+    buf_fini(&text);
+    return good;
+}

@@ -1,0 +1,42 @@
+/*
+ * Private to role/config*.c: the configuration while it is being compiled.
+ */
+#pragma once
+
+#include "role/config.h"
+
+struct config_work {
+    const struct config_request *request;
+    struct findings *findings;
+    struct buf *image; /* written in place; it does not grow after schema_read */
+};
+
+static inline struct image config_image(const struct config_work *work)
+{
+    return (struct image){work->image->at, work->image->len};
+}
+
+/* The items of a ref, to be written to. */
+static inline void *config_items(const struct config_work *work, struct ref ref, size_t item_size)
+{
+    (void)image_items(config_image(work), ref, item_size);
+    return work->image->at + ref.at;
+}
+
+static inline struct config *config_root(const struct config_work *work)
+{
+    return (struct config *)(void *)work->image->at;
+}
+
+/* Contradictions, references between sections, and what one key alone cannot show. Writes pool_index, kinds and bits. */
+void config_sense(struct config_work *work);
+/* Chooses this node. */
+void config_choose_node(struct config_work *work);
+/* Gives every service and backend its slot of the scoreboard, and every listener its index. */
+void config_number(struct config_work *work);
+/* Looks up every name, all at once; what does not resolve in five seconds is a finding. */
+void config_resolve(struct config_work *work);
+
+/* Adds a finding at a key of an item, or at the item where the key was not written. */
+void config_find(struct config_work *work, const struct item *item, const char *key, const char *fix,
+                 const char *format, ...) PRINTF(5, 6);

@@ -1,0 +1,78 @@
+/*
+ * The root of the configuration: the rows that no room owns, and the places where the rooms' rows meet.
+ */
+#include "role/config.h"
+
+#include <stddef.h>
+
+#define ROOT(member) offsetof(struct config, member)
+#define NODE(member) offsetof(struct config_node, member)
+#define LIMIT(member) (ROOT(limits) + offsetof(struct config_limits, member))
+#define MINUTES_MS 60000LL
+#define KIB 1024LL
+#define MIB (1024 * KIB)
+
+static const struct option node_rows[] = {
+    {"address", OPTION_TEXT, NODE(address), 1, 255, NULL, AT_START, OPTION_REQUIRED,
+     "The node's IP address; `nines run` without --node is the node whose address this machine has."},
+    {"zone", OPTION_TEXT, NODE(zone), 1, 64, NULL, AT_START, 0, "Where it stands: what fails together."},
+    {"witness", OPTION_BOOL, NODE(witness), 0, 0, "false", AT_START, 0, "It votes and holds no data."},
+    {0},
+};
+
+static const struct option admin_rows[] = {
+    {"listen", OPTION_ENDPOINT, ROOT(admin_listen), 1, 255, "127.0.0.1:7900", AT_START, 0,
+     "Where the HTTP API, /metrics and the probes answer; an address of this machine's loopback."},
+    {0},
+};
+
+static const struct option limit_rows[] = {
+    {"sessions", OPTION_NUMBER, LIMIT(sessions), 16, 1000000, "20000", AT_START, 0,
+     "Client connections of one worker, over all services; more wait to be accepted."},
+    {"buffer", OPTION_SIZE, LIMIT(buffer_bytes), 4 * KIB, 1 * MIB, "32KiB", AT_START, 0,
+     "Bytes of one buffer; a request's or answer's head must fit in one."},
+    {"buffers", OPTION_NUMBER, LIMIT(buffers), 64, 1000000, "4096", AT_START, 0,
+     "Buffers of one worker; memory is used only as they are, and when all are, reading waits."},
+    {"pipes", OPTION_NUMBER, LIMIT(pipes), 0, 10000, "256", AT_START, 0,
+     "Pipes of one worker for moving bulk inside the kernel; none free: bytes are copied."},
+    {0},
+};
+
+static const struct option pool_rows[] = {
+    {.type = OPTION_INCLUDE, .offset = offsetof(struct config_pool, pool), .rows = balancer_pool_options},
+    {"health_check", OPTION_SECTION, offsetof(struct config_pool, check), 0, 0, NULL, AT_RELOAD, 0,
+     "How backends are asked for their health; left out, only the traffic itself tells.",
+     .rows = health_check_options, .present = offsetof(struct config_pool, checked) + 1},
+    {0},
+};
+
+static const char *const loops[] = {"auto", "epoll", "uring", NULL};
+
+const struct option config_options[] = {
+    {"cluster", OPTION_TEXT, ROOT(cluster), 1, 64, "nines", AT_START, 0, "The cluster's name."},
+    {"directory", OPTION_TEXT, ROOT(directory), 1, 1024, "/var/lib/nines", AT_START, 0,
+     "Where this node keeps its state."},
+    {"runtime_directory", OPTION_TEXT, ROOT(runtime_directory), 1, 90, "/run/nines", AT_START, 0,
+     "Where the socket is that the command line talks to."},
+    {"user", OPTION_TEXT, ROOT(user), 1, 32, NULL, AT_START, 0,
+     "Whom the processes become that read from a network, when started by root; left out: nines "
+     "if there is such a user, else nobody."},
+    {"workers", OPTION_NUMBER, ROOT(workers), 0, WORKERS_MAX, "0", AT_START, 0,
+     "Processes that move bytes; 0 is one per core that this process may use."},
+    {"loop", OPTION_CHOICE, ROOT(loop), 0, 0, "auto", AT_START, 0,
+     "How the kernel is asked for input and output; auto takes what measured better.", loops},
+    {"drain", OPTION_DURATION, ROOT(drain_ms), 0, 60 * MINUTES_MS, "30s", AT_RELOAD, 0,
+     "At a stop, requests under way may take this long to end."},
+    {"access_log", OPTION_TEXT, ROOT(access_log), 1, 1024, NULL, AT_START, 0,
+     "The file that a line per request goes to, or `stdout`; left out: none."},
+    {"admin", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0, "The HTTP API.", .rows = admin_rows},
+    {"limits", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0, "What may be used at most.", .rows = limit_rows},
+    {"nodes", OPTION_MAP, ROOT(nodes), 0, 64, NULL, AT_START, 0, "The machines that run nines, by name.",
+     .rows = node_rows, .item_size = sizeof(struct config_node), .short_key = "address"},
+    {"services", OPTION_MAP, ROOT(services), 1, SERVICES_MAX, NULL, AT_RELOAD, OPTION_REQUIRED,
+     "What clients connect to, by name.", .rows = balancer_service_options,
+     .item_size = sizeof(struct balancer_service)},
+    {"pools", OPTION_MAP, ROOT(pools), 1, POOLS_MAX, NULL, AT_RELOAD, OPTION_REQUIRED,
+     "Interchangeable servers, by name.", .rows = pool_rows, .item_size = sizeof(struct config_pool)},
+    {0},
+};
