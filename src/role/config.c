@@ -16,18 +16,21 @@
 
 enum { FILE_BYTES_MAX = 1 << 20, FINDING_TEXT_MAX = 512 };
 
-void config_find(struct config_work *work, const struct item *item, const char *key, const char *fix,
-                 const char *format, ...)
+void config_find(struct config_work *work, const struct item *item, const char *key,
+                 const char *fix, const char *format, ...)
 {
-    uint32_t line = item->line, column = item->column, length = 1;
+    uint32_t line, column, length;
     char text[FINDING_TEXT_MAX];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (key)
-        (void)findings_place(work->findings, item, key, &line, &column, &length);
+    if (!key || !findings_place(work->findings, item, key, &line, &column, &length)) {
+        line = item->line;
+        column = item->column;
+        length = 1;
+    }
     findings_add(work->findings, line, column, length, fix, "%s", text);
 }
 
@@ -47,7 +50,8 @@ static bool read_file(const char *path, struct buf *text, struct err *err)
     do {
         space = buf_space(text, 4096);
         if (!space)
-            return err_set(err, ERR_CONFIG, "read '%s': it is larger than %d bytes", path, FILE_BYTES_MAX);
+            return err_set(err, ERR_CONFIG, "read '%s': it is larger than %d bytes", path,
+                           FILE_BYTES_MAX);
         got = read(fd, space, 4096);
         if (got < 0 && errno == EINTR)
             continue;

@@ -46,10 +46,6 @@ struct config {
     uint32_t listeners;  /* how many the services have together */
 };
 
-enum { CONFIG_LISTENERS_MAX = 256 };
-
-enum { CONFIG_LISTENERS_MAX = 256 };
-
 extern const struct option config_options[];
 
 struct config_request {

@@ -38,5 +38,5 @@ void config_number(struct config_work *work);
 void config_resolve(struct config_work *work);
 
 /* Adds a finding at a key of an item, or at the item where the key was not written. */
-void config_find(struct config_work *work, const struct item *item, const char *key, const char *fix,
-                 const char *format, ...) PRINTF(5, 6);
+void config_find(struct config_work *work, const struct item *item, const char *key,
+                 const char *fix, const char *format, ...) PRINTF(5, 6);

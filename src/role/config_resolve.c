@@ -4,6 +4,7 @@
  */
 #include "net/net.h"
 #include "role/config_parts.h"
+#include "role/messages.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -43,8 +44,9 @@ static void on_resolved(struct resolution *resolution, const struct err *err)
     if (--lookup->open == 0)
         loop_stop(lookup->loop);
     if (err) {
-        config_find(lookup->work, question->item, question->key, "check the name, or write an IP address",
-                    "`%s` does not resolve: %s", question->host, err->text);
+        config_find(lookup->work, question->item, question->key,
+                    "check the name, or write an IP address", "`%s` does not resolve: %s",
+                    question->host, err->text);
         return;
     }
     *question->into = resolution->addresses[0];
@@ -52,8 +54,8 @@ static void on_resolved(struct resolution *resolution, const struct err *err)
 }
 
 /* Writes an address at once when the endpoint names one, else keeps the question. */
-static void ask(struct lookup *lookup, const struct item *item, const char *key, struct ref endpoint,
-                struct address *into)
+static void ask(struct lookup *lookup, const struct item *item, const char *key,
+                struct ref endpoint, struct address *into)
 {
     struct bytes text = image_text(config_image(lookup->work), endpoint);
     struct question *question;
@@ -83,7 +85,8 @@ static void answer_all(struct lookup *lookup)
     if (lookup->count == 0 || !work->request->resolve)
         return;
     if (!loop_open(&lookup->loop, &options, &err)) {
-        config_find(work, &config_root(work)->item, NULL, NULL, "names cannot be looked up: %s", err.text);
+        config_find(work, &config_root(work)->item, NULL, NULL, "names cannot be looked up: %s",
+                    err.text);
         return;
     }
     if (resolver_open(&lookup->resolver, lookup->loop, RESOLVE_MS, &err)) {
@@ -96,7 +99,8 @@ static void answer_all(struct lookup *lookup)
         loop_run(lookup->loop);
         resolver_close(lookup->resolver);
     } else {
-        config_find(work, &config_root(work)->item, NULL, NULL, "names cannot be looked up: %s", err.text);
+        config_find(work, &config_root(work)->item, NULL, NULL, "names cannot be looked up: %s",
+                    err.text);
     }
     loop_close(lookup->loop);
 }
@@ -104,7 +108,8 @@ static void answer_all(struct lookup *lookup)
 /* ---- endpoints ---- */
 
 /* `:7900` is the node's own address. */
-static bool own_address(struct lookup *lookup, const struct balancer_listen *listen, struct address *into)
+static bool own_address(struct lookup *lookup, const struct balancer_listen *listen,
+                        struct address *into)
 {
     struct config_work *work = lookup->work;
     struct config *config = config_root(work);
@@ -129,7 +134,8 @@ static void ask_services(struct lookup *lookup)
 {
     struct config_work *work = lookup->work;
     const struct config *config = config_root(work);
-    const struct balancer_service *services = config_items(work, config->services, sizeof *services);
+    const struct balancer_service *services =
+        config_items(work, config->services, sizeof *services);
 
     for (uint32_t i = 0; i < config->services.count; i++) {
         struct balancer_listen *listens = config_items(work, services[i].listen, sizeof *listens);
@@ -161,12 +167,14 @@ static void ask_pools(struct lookup *lookup)
 static void check_collisions(struct config_work *work)
 {
     const struct config *config = config_root(work);
-    const struct balancer_service *services = config_items(work, config->services, sizeof *services);
-    struct address seen[CONFIG_LISTENERS_MAX];
+    const struct balancer_service *services =
+        config_items(work, config->services, sizeof *services);
+    struct address seen[LISTENERS_MAX];
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < config->services.count; i++) {
-        const struct balancer_listen *listens = config_items(work, services[i].listen, sizeof *listens);
+        const struct balancer_listen *listens =
+            config_items(work, services[i].listen, sizeof *listens);
 
         for (uint32_t j = 0; j < services[i].listen.count; j++) {
             bool taken = address_equal(&listens[j].address, &config->admin_address);
@@ -185,9 +193,10 @@ static void check_collisions(struct config_work *work)
 void config_resolve(struct config_work *work)
 {
     struct config *config = config_root(work);
-    struct lookup lookup = {.work = work, .cap = CONFIG_LISTENERS_MAX + BACKENDS_MAX};
+    struct lookup lookup = {.work = work, .cap = LISTENERS_MAX + BACKENDS_MAX};
 
-    must(address_parse(&config->admin_address, image_text(config_image(work), config->admin_listen)));
+    must(address_parse(&config->admin_address,
+                       image_text(config_image(work), config->admin_listen)));
     lookup.questions = calloc(lookup.cap, sizeof *lookup.questions);
     if (!lookup.questions) {
         config_find(work, &config->item, NULL, NULL, "no memory to look names up");
@@ -213,15 +222,18 @@ static bool machine_has(const struct address *address)
         if (!one->ifa_addr)
             continue;
         if (one->ifa_addr->sa_family == AF_INET && address->family == 4)
-            found = memcmp(&((struct sockaddr_in *)(void *)one->ifa_addr)->sin_addr, address->ip, 4) == 0;
+            found = memcmp(&((struct sockaddr_in *)(void *)one->ifa_addr)->sin_addr, address->ip,
+                           4) == 0;
         if (one->ifa_addr->sa_family == AF_INET6 && address->family == 6)
-            found = memcmp(&((struct sockaddr_in6 *)(void *)one->ifa_addr)->sin6_addr, address->ip, 16) == 0;
+            found = memcmp(&((struct sockaddr_in6 *)(void *)one->ifa_addr)->sin6_addr, address->ip,
+                           16) == 0;
     }
     freeifaddrs(all);
     return found;
 }
 
-static uint32_t find_named(struct config_work *work, const struct config_node *nodes, const char *wanted)
+static uint32_t find_named(struct config_work *work, const struct config_node *nodes,
+                           const char *wanted)
 {
     struct config *config = config_root(work);
     const char *names[65] = {0};
@@ -235,7 +247,8 @@ static uint32_t find_named(struct config_work *work, const struct config_node *n
     }
     near = schema_nearest(wanted, names);
     snprintf(fix, sizeof fix, "did you mean `--node %.64s`?", near ? near : "");
-    config_find(work, &config->item, "nodes", near ? fix : NULL, "there is no node named `%s`", wanted);
+    config_find(work, &config->item, "nodes", near ? fix : NULL, "there is no node named `%s`",
+                wanted);
     return UINT32_MAX;
 }
 
@@ -250,15 +263,16 @@ void config_choose_node(struct config_work *work)
         struct bytes text = image_text(config_image(work), nodes[i].address);
 
         if (!address_parse_ip(&address, text))
-            config_find(work, &nodes[i].item, "address", NULL, "a node's address is an IP address, found `%s`",
+            config_find(work, &nodes[i].item, "address", NULL,
+                        "a node's address is an IP address, found `%s`",
                         image_string(config_image(work), nodes[i].address));
         else if (!work->request->node && config->node == UINT32_MAX && machine_has(&address))
             config->node = i;
     }
     if (work->request->node)
         config->node = find_named(work, nodes, work->request->node);
-    else if (config->nodes.count && config->node == UINT32_MAX && findings_count(work->findings) == 0 &&
-             work->request->resolve)
+    else if (config->nodes.count && config->node == UINT32_MAX &&
+             findings_count(work->findings) == 0 && work->request->resolve)
         config_find(work, &config->item, "nodes", "say `--node NAME`",
                     "none of the nodes' addresses is one of this machine's");
 }

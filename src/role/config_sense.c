@@ -42,7 +42,8 @@ static uint32_t find_pool(struct config_work *work, const struct item *item, str
     for (uint32_t i = 0; i < config->pools.count; i++)
         if (strcmp(text_of(work, pools[i].pool.item.name), name) == 0)
             return i;
-    config_find(work, item, "pool", nearest_pool(work, name, fix), "there is no pool named `%s`", name);
+    config_find(work, item, "pool", nearest_pool(work, name, fix), "there is no pool named `%s`",
+                name);
     return UINT32_MAX;
 }
 
@@ -60,7 +61,8 @@ static void check_route(struct config_work *work, struct balancer_route *route, 
 
     route->pool_index = find_pool(work, &route->item, route->pool);
     if (path[0] && path[0] != '/')
-        config_find(work, &route->item, "match.path", NULL, "a path begins with `/`, this one is `%s`", path);
+        config_find(work, &route->item, "match.path", NULL,
+                    "a path begins with `/`, this one is `%s`", path);
     if (matches_all(route) && !last)
         config_find(work, &route->item, NULL, "put it last, or give it a `match`",
                     "this route matches every request, so the ones after it never do");
@@ -101,7 +103,8 @@ static void check_health(struct config_work *work, struct config_pool *pool)
     if (check->kind == CHECK_NONE)
         check->kind = path[0] ? CHECK_HTTP : CHECK_TCP;
     if (path[0] && path[0] != '/')
-        config_find(work, item, "health_check.path", NULL, "a path begins with `/`, this one is `%s`", path);
+        config_find(work, item, "health_check.path", NULL,
+                    "a path begins with `/`, this one is `%s`", path);
     if (check->timeout_ms > check->interval_ms)
         config_find(work, item, "health_check.timeout", "a timeout of at most the interval",
                     "a check would still be waiting when the next one is due: timeout %lld ms is "
@@ -109,11 +112,12 @@ static void check_health(struct config_work *work, struct config_pool *pool)
                     (long long)check->timeout_ms, (long long)check->interval_ms);
     if (check->expect_low > check->expect_high)
         config_find(work, item, "health_check.expect", NULL,
-                    "no status is healthy: from %lld is above to %lld", (long long)check->expect_low,
-                    (long long)check->expect_high);
+                    "no status is healthy: from %lld is above to %lld",
+                    (long long)check->expect_low, (long long)check->expect_high);
 }
 
-static void check_backend(struct config_work *work, const struct balancer_backend *backends, uint32_t at)
+static void check_backend(struct config_work *work, const struct balancer_backend *backends,
+                          uint32_t at)
 {
     const char *endpoint = text_of(work, backends[at].endpoint);
     struct bytes host;
@@ -160,12 +164,14 @@ static void check_admin(struct config_work *work)
                     "the API listens on an IP address and a port, found `%s`", endpoint);
         return;
     }
-    loopback = (address.family == 4 && address.ip[0] == 127) ||
-               (address.family == 6 && memcmp(address.ip, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16) == 0);
+    loopback =
+        (address.family == 4 && address.ip[0] == 127) ||
+        (address.family == 6 && memcmp(address.ip, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16) == 0);
     if (!loopback)
-        config_find(work, &config->item, "admin.listen", "127.0.0.1 or [::1]",
-                    "the API has no TLS and no users yet, so it listens on loopback only, not on `%s`",
-                    endpoint);
+        config_find(
+            work, &config->item, "admin.listen", "127.0.0.1 or [::1]",
+            "the API has no TLS and no users yet, so it listens on loopback only, not on `%s`",
+            endpoint);
 }
 
 static void check_paths(struct config_work *work)
@@ -174,7 +180,8 @@ static void check_paths(struct config_work *work)
     const struct {
         const char *key;
         struct ref path;
-    } paths[] = {{"directory", config->directory}, {"runtime_directory", config->runtime_directory}};
+    } paths[] = {{"directory", config->directory},
+                 {"runtime_directory", config->runtime_directory}};
     const char *log = text_of(work, config->access_log);
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)

@@ -4,6 +4,7 @@
  * may still be counting in its old slot.
  */
 #include "role/config_parts.h"
+#include "role/messages.h"
 
 #include <string.h>
 
@@ -46,7 +47,8 @@ static bool same(struct image a, struct ref left, struct image b, struct ref rig
 static uint32_t previous_service(struct image previous, struct image now, struct ref name)
 {
     const struct config *config = config_of(previous);
-    const struct balancer_service *services = image_items(previous, config->services, sizeof *services);
+    const struct balancer_service *services =
+        image_items(previous, config->services, sizeof *services);
 
     for (uint32_t i = 0; i < config->services.count; i++)
         if (same(previous, services[i].item.name, now, name))
@@ -63,7 +65,8 @@ static void number_services(struct config_work *work)
 
     for (uint32_t i = 0; i < config->services.count; i++) {
         services[i].slot =
-            previous.len ? previous_service(previous, config_image(work), services[i].item.name) : UINT32_MAX;
+            previous.len ? previous_service(previous, config_image(work), services[i].item.name)
+                         : UINT32_MAX;
         if (services[i].slot != UINT32_MAX)
             occupy(&slots, services[i].slot);
     }
@@ -74,7 +77,8 @@ static void number_services(struct config_work *work)
 
 /* ---- backends ---- */
 
-static const struct config_pool *previous_pool(struct image previous, struct image now, struct ref name)
+static const struct config_pool *previous_pool(struct image previous, struct image now,
+                                               struct ref name)
 {
     const struct config *config = config_of(previous);
     const struct config_pool *pools = image_items(previous, config->pools, sizeof *pools);
@@ -85,8 +89,8 @@ static const struct config_pool *previous_pool(struct image previous, struct ima
     return NULL;
 }
 
-static uint32_t previous_backend(struct image previous, const struct config_pool *pool, struct image now,
-                                 struct ref endpoint)
+static uint32_t previous_backend(struct image previous, const struct config_pool *pool,
+                                 struct image now, struct ref endpoint)
 {
     const struct balancer_backend *backends =
         image_items(previous, pool->pool.backends, sizeof *backends);
@@ -163,9 +167,9 @@ static void number_listeners(struct config_work *work)
         for (uint32_t j = 0; j < services[i].listen.count; j++)
             listens[j].listener = config->listeners++;
     }
-    if (config->listeners > CONFIG_LISTENERS_MAX)
-        config_find(work, &config->item, "services", NULL, "%u listeners, at most %d can be", config->listeners,
-                    CONFIG_LISTENERS_MAX);
+    if (config->listeners > LISTENERS_MAX)
+        config_find(work, &config->item, "services", NULL, "%u listeners, at most %d can be",
+                    config->listeners, LISTENERS_MAX);
 }
 
 void config_number(struct config_work *work)

@@ -14,9 +14,12 @@
 
 static const struct option node_rows[] = {
     {"address", OPTION_TEXT, NODE(address), 1, 255, NULL, AT_START, OPTION_REQUIRED,
-     "The node's IP address; `nines run` without --node is the node whose address this machine has."},
-    {"zone", OPTION_TEXT, NODE(zone), 1, 64, NULL, AT_START, 0, "Where it stands: what fails together."},
-    {"witness", OPTION_BOOL, NODE(witness), 0, 0, "false", AT_START, 0, "It votes and holds no data."},
+     "The node's IP address; `nines run` without --node is the node whose address this machine "
+     "has."},
+    {"zone", OPTION_TEXT, NODE(zone), 1, 64, NULL, AT_START, 0,
+     "Where it stands: what fails together."},
+    {"witness", OPTION_BOOL, NODE(witness), 0, 0, "false", AT_START, 0,
+     "It votes and holds no data."},
     {0},
 };
 
@@ -39,10 +42,14 @@ static const struct option limit_rows[] = {
 };
 
 static const struct option pool_rows[] = {
-    {.type = OPTION_INCLUDE, .offset = offsetof(struct config_pool, pool), .rows = balancer_pool_options},
-    {"health_check", OPTION_SECTION, offsetof(struct config_pool, check), 0, 0, NULL, AT_RELOAD, 0,
+    {.key = "",
+     .type = OPTION_INCLUDE,
+     .offset = offsetof(struct config_pool, pool),
+     .rows = balancer_pool_options},
+    {"health_check", OPTION_SECTION, offsetof(struct config_pool, check), 0, 0, NULL, AT_RELOAD,
+     OPTION_PRESENCE,
      "How backends are asked for their health; left out, only the traffic itself tells.",
-     .rows = health_check_options, .present = offsetof(struct config_pool, checked) + 1},
+     .rows = health_check_options, .present = offsetof(struct config_pool, checked)},
     {0},
 };
 
@@ -66,13 +73,16 @@ const struct option config_options[] = {
     {"access_log", OPTION_TEXT, ROOT(access_log), 1, 1024, NULL, AT_START, 0,
      "The file that a line per request goes to, or `stdout`; left out: none."},
     {"admin", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0, "The HTTP API.", .rows = admin_rows},
-    {"limits", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0, "What may be used at most.", .rows = limit_rows},
-    {"nodes", OPTION_MAP, ROOT(nodes), 0, 64, NULL, AT_START, 0, "The machines that run nines, by name.",
-     .rows = node_rows, .item_size = sizeof(struct config_node), .short_key = "address"},
+    {"limits", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0, "What may be used at most.",
+     .rows = limit_rows},
+    {"nodes", OPTION_MAP, ROOT(nodes), 0, 64, NULL, AT_START, 0,
+     "The machines that run nines, by name.", .rows = node_rows,
+     .item_size = sizeof(struct config_node), .short_key = "address"},
     {"services", OPTION_MAP, ROOT(services), 1, SERVICES_MAX, NULL, AT_RELOAD, OPTION_REQUIRED,
      "What clients connect to, by name.", .rows = balancer_service_options,
      .item_size = sizeof(struct balancer_service)},
     {"pools", OPTION_MAP, ROOT(pools), 1, POOLS_MAX, NULL, AT_RELOAD, OPTION_REQUIRED,
-     "Interchangeable servers, by name.", .rows = pool_rows, .item_size = sizeof(struct config_pool)},
+     "Interchangeable servers, by name.", .rows = pool_rows,
+     .item_size = sizeof(struct config_pool)},
     {0},
 };
