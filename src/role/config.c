@@ -34,15 +34,12 @@ void config_find(struct config_work *work, const struct item *item, const char *
     findings_add(work->findings, line, column, length, fix, "%s", text);
 }
 
-static bool read_file(const char *path, struct buf *text, struct err *err)
+static bool read_all(int fd, const char *path, struct buf *text, struct err *err)
 {
-    autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat stat;
     uint8_t *space;
     ssize_t got;
 
-    if (fd < 0)
-        return err_system(err, "read '%s'", path);
     if (fstat(fd, &stat) < 0)
         return err_system(err, "read '%s'", path);
     if (!S_ISREG(stat.st_mode) && !S_ISFIFO(stat.st_mode))
@@ -60,6 +57,18 @@ static bool read_file(const char *path, struct buf *text, struct err *err)
         buf_grew(text, (size_t)got);
     } while (got != 0);
     return true;
+}
+
+static bool read_file(const struct config_request *request, struct buf *text, struct err *err)
+{
+    autoclose int opened = -1;
+
+    if (request->fd >= 0)
+        return read_all(request->fd, request->file, text, err);
+    opened = open(request->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (opened < 0)
+        return err_system(err, "read '%s'", request->file);
+    return read_all(opened, request->file, text, err);
 }
 
 static bool compile(struct config_work *work)
@@ -83,7 +92,7 @@ bool config_compile(const struct config_request *request, struct buf *image, str
     bool good;
 
     buf_init(&text, FILE_BYTES_MAX + 4096);
-    if (!read_file(request->file, &text, &err)) {
+    if (!read_file(request, &text, &err)) {
         buf_print(findings, "error: %s\n", err.text);
         buf_fini(&text);
         return false;

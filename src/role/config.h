@@ -49,7 +49,8 @@ struct config {
 extern const struct option config_options[];
 
 struct config_request {
-    const char *file;
+    const char *file;      /* its name, for people */
+    int fd;                /* to read it from, borrowed; -1: opened by its name */
     const char *node;      /* NULL: the node whose address is this machine's, or the only one */
     struct image previous; /* of the generation in force, so that slots stay; {0}: none */
     bool colour;           /* of the findings' text */
