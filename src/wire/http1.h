@@ -11,10 +11,11 @@
 #include "base/bytes.h"
 
 enum {
-    HTTP1_FIELDS_MAX = 128,     /* more: 431 */
-    HTTP1_TARGET_MAX = 8192,    /* longer: 414 */
-    HTTP1_HEAD_MAX = 32768,     /* a whole head; longer: 431. Callers may set a lower one */
-    HTTP1_CHUNK_LINE_MAX = 256, /* size and extensions of one chunk */
+    HTTP1_FIELDS_MAX = 128,       /* more: 431 */
+    HTTP1_TARGET_MAX = 8192,      /* longer: 414 */
+    HTTP1_HEAD_MAX = 32768,       /* a whole head; longer: 431. Callers may set a lower one */
+    HTTP1_CHUNK_LINE_MAX = 256,   /* size and extensions of one chunk */
+    HTTP1_EXTENSIONS_MAX = 16384, /* chunk extensions of one body, dropped all the same */
     HTTP1_TRAILER_MAX = 8192,
 };
 
@@ -60,6 +61,7 @@ enum http1_known { /* fields that this program looks at; all others are KNOWN_NO
                    KNOWN_COOKIE,
                    KNOWN_PROXY_AUTHENTICATE,
                    KNOWN_PROXY_AUTHORIZATION,
+                   KNOWN_AUTHORIZATION,
                    KNOWN_COUNT,
 };
 
@@ -100,10 +102,10 @@ enum http1_verdict {
     HTTP1_WRONG, /* status (400, 413, 414, 431, 501, 505; for a response 502) and why say it; close the connection */
 };
 
-/* Where an incomplete head's scan stopped; zeroed before the first call for a message. */
+/* Where an incomplete head's scan stopped; zeroed before the first call for a message, and again by DONE. */
 struct http1_scan {
-    uint32_t seen;
-    uint8_t state;
+    uint32_t seen, line;
+    uint16_t fields;
 };
 
 struct http1_fault {
@@ -139,16 +141,21 @@ const struct http1_field *http1_find(const struct http1_head *head, enum http1_k
 struct http1_body {
     enum http1_framing framing;
     uint8_t state;
-    uint16_t line;      /* bytes of the current chunk line, or of the trailers */
-    uint64_t remaining; /* of the length, or of the current chunk */
+    bool response;
+    uint16_t line;       /* bytes of the current chunk line, or of the trailers */
+    uint16_t extensions; /* bytes of chunk extensions in all */
+    uint64_t remaining;  /* of the length, or of the current chunk */
 };
 
 void http1_body_begin(struct http1_body *body, const struct http1_head *head);
 
 /*
  * Takes the next incoming bytes. *used says how many were consumed, of which content (the only one) may be empty: the span of
- * content among them, a view into `bytes`. Call again with the rest until MORE (everything consumed), DONE (the body ended; the rest
- * belongs to the next message) or WRONG. Chunk extensions and trailers are checked and dropped.
+ * content among them, a view into `bytes`. Its answer is
+ *   MORE: skip *used bytes; while some are left call again (a second chunk's content begins there), else wait for others;
+ *   DONE: the body ended, perhaps with this content; what is left after *used belongs to the next message;
+ *   WRONG: the connection is of no more use. Neither *used nor *content is set.
+ * With bytes, *used is never 0 on MORE. Chunk extensions and trailers are checked and dropped.
  * With FRAMING_UNTIL_CLOSE it is never DONE: the end of the connection is the end.
  */
 MUST_USE enum http1_verdict http1_body_next(struct http1_body *body, struct bytes bytes,
@@ -161,6 +168,10 @@ uint64_t http1_body_opaque(const struct http1_body *body);
 void http1_body_skipped(struct http1_body *body, uint64_t count);
 
 /* ---- writing ---- */
+
+/* May `text` be a field's name (or a method), a field's value? For what comes from elsewhere than a parsed head. */
+bool http1_is_token(struct bytes text);
+bool http1_is_value(struct bytes text);
 
 void http1_write_request_line(struct buf *out, struct bytes method, struct bytes target);
 void http1_write_status_line(struct buf *out, uint16_t status, struct bytes reason);
