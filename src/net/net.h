@@ -62,6 +62,8 @@ struct chunk {
     struct chunk *next; /* in the free list */
     uint32_t refs;
     uint32_t cap; /* bytes at `at` */
+    /* private: its place in the pool; the bytes that wait in it while it is held back */
+    uint32_t index, begin, len;
     uint8_t at[];
 };
 
@@ -73,35 +75,41 @@ uint32_t loop_chunks_free(const struct loop *loop);
 
 /* ---- streams: a connected TCP or Unix socket ---- */
 
+/* All are needed but `connected`, `drained` and `relayed`, which may be NULL. */
 struct stream_events {
     void (*connected)(struct stream *stream); /* after stream_connect only */
     /* Bytes came. They lie in `chunk`, which is the loop's; chunk_hold keeps it beyond the call, or stream_send passes it on. */
     void (*received)(struct stream *stream, struct chunk *chunk, struct bytes bytes);
     void (*ended)(
         struct stream *stream); /* the peer sent its FIN; sending may go on. At most once */
-    void (*drained)(
-        struct stream *
-            stream); /* the send queue became empty after it had not been at the end of an earlier event */
+    /* The kernel has taken everything that was queued. Called each time the queue has become empty, also when that
+     * is at the end of the very event that queued: an owner may stop a source whenever something is queued. */
+    void (*drained)(struct stream *stream);
     /* stream_relay is done: `moved` bytes went over; `error` 0 when the count was reached or the source ended (then
-     * `ended` follows), else an errno of the source (the destination's comes through its own `failed`). */
+     * `ended` follows), else an errno of the source (then `failed` follows, unless it was closed). When the destination
+     * fails, its own `failed` tells and `relayed` never comes. */
     void (*relayed)(struct stream *from, uint64_t moved, int error);
-    /* Refused, reset, unreachable …: the stream is dead, stream_close is the only call left. At most once. */
+    /* Refused, reset, unreachable …: the stream is dead, stream_close is the only call left. At most once. What came
+     * before is delivered first if receiving is on. While it is off, and after `ended`, a reset may show only at the next
+     * send or when receiving is on again. */
     void (*failed)(struct stream *stream, int error);
     void (*closed)(
         struct stream *stream); /* after stream_close: the storage is the owner's again */
 };
 
-/* Private to net. */
+/* Private to net. An idle stream is this and its socket: no chunk, no segment. */
 struct stream {
     const struct stream_events *events;
     struct loop *loop;
-    int fd; /* -1: closed, or none yet */
-    uint32_t flags;
+    struct list work; /* in the one list of the loop that says what comes next for it */
     struct segment *queue, *queue_tail;
+    struct chunk *held;         /* ring, by its last: bytes that came while receiving was off */
+    struct relay *relay, *feed; /* the one that it is the source, and the destination, of */
+    int fd;                     /* -1: closed */
+    uint32_t flags;
     uint32_t queued;   /* bytes accepted by stream_send that the kernel has not taken */
-    uint32_t inflight; /* completions still owed by the kernel (io_uring) */
-    struct stream *next_dirty;
-    struct relay *relay;
+    uint16_t inflight; /* completions still owed by the kernel (io_uring) */
+    uint16_t error;    /* errno, not yet told */
 };
 
 /* Takes over a connected, non-blocking socket. Receiving is off until stream_receive. */
@@ -116,7 +124,9 @@ MUST_USE bool stream_connect(struct loop *loop, struct stream *stream, const str
  * loop and delivered after the next `true`; an owner never sees `received` while it is off. */
 void stream_receive(struct stream *stream, bool on);
 /* Queues bytes of `chunk` (holding a reference of its own until they are sent) or, with chunk NULL, of static storage. Sent at
- * the end of the current event at the latest. False when the loop has no segment left: nothing was queued. */
+ * the end of the current event at the latest; before `connected` it waits. False when the loop has no segment left:
+ * nothing was queued. On a stream that failed or was closed the bytes are dropped. Not after stream_finish, and not while
+ * a relay feeds this stream. The loop ignores SIGPIPE for the whole process, since splice has no MSG_NOSIGNAL. */
 MUST_USE bool stream_send(struct stream *stream, struct chunk *chunk, struct bytes bytes);
 static inline uint32_t stream_queued(const struct stream *stream)
 {
@@ -126,8 +136,9 @@ void stream_finish(struct stream *stream); /* FIN once the queue is sent; receiv
 /* Drops the queue and closes; `closed` follows in this or the next turn. `reset`: with RST instead of FIN. Twice: nothing. */
 void stream_close(struct stream *stream, bool reset);
 /* Moves up to `count` bytes (UINT64_MAX: until the source ends) from one stream to the other inside the kernel where it
- * can (splice through a pipe), else through chunks, with back pressure. Begins after what is queued on `to`. Until
- * `relayed`, `from` must not be told to receive. Both must stay open; closing either ends it without `relayed`. */
+ * can (splice through a pipe), else through chunks, with back pressure. Begins after what is queued on `to`; until
+ * `relayed` nothing may be sent on `to`, and receiving on `from` waits whether it is on or off. Closing either stream, or
+ * the failure of `to`, ends it without `relayed`. */
 void stream_relay(struct stream *from, struct stream *to, uint64_t count);
 /* Address of either end; family 0 when the kernel does not know. */
 struct address stream_peer(const struct stream *stream);
@@ -144,7 +155,7 @@ struct listener {
     void (*starved)(struct listener *listener, int error);
     struct timer resume;
     uint32_t flags;
-    uint32_t inflight;
+    void *poll; /* io_uring: what asks the kernel for it */
 };
 
 /* Opens a listening TCP socket: non-blocking, REUSEADDR, NODELAY (inherited by what it accepts), backlog 4096. */
@@ -152,7 +163,8 @@ MUST_USE bool listener_open_fd(int *fd, const struct address *address, struct er
 /* Many processes may accept from one socket (EPOLLEXCLUSIVE): connections wait in one queue, so that none is lost when
  * one of the processes dies. */
 void listener_start(struct loop *loop, struct listener *listener, int fd);
-/* Accepts nothing any more; `drain`: first takes all that has already been queued by the kernel. */
+/* Before the descriptor is closed. Accepts nothing any more; `drain`: in the next turn, takes all that the kernel has already queued. The storage must live
+ * until the end of the next turn. */
 void listener_stop(struct listener *listener, bool drain);
 
 /* ---- watches: readiness of a descriptor that is not a stream (channels, signalfd, c-ares). Level-triggered. ---- */
@@ -160,16 +172,16 @@ void listener_stop(struct listener *listener, bool drain);
 struct watch {
     struct loop *loop;
     int fd; /* borrowed */
+    /* Errors and hang-ups make both true that are watched for. */
     void (*ready)(struct watch *watch, bool readable, bool writable);
     uint32_t flags;
-    uint32_t inflight;
+    void *poll; /* io_uring: what asks the kernel for it */
 };
 
 void watch_start(struct loop *loop, struct watch *watch, int fd, bool read, bool write);
 void watch_change(struct watch *watch, bool read, bool write);
-void watch_stop(
-    struct watch
-        *watch); /* no callback follows; the storage must live until the end of the next turn */
+/* Before the descriptor is closed. No callback follows, and the storage is the owner's again. */
+void watch_stop(struct watch *watch);
 
 /* ---- resolver: names to addresses with c-ares, never blocking ---- */
 
