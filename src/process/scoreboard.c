@@ -71,3 +71,27 @@ void scoreboard_unmap(struct scoreboard *board)
     if (board)
         munmap(board, sizeof *board);
 }
+
+static void zero(counter *gauge)
+{
+    /* Records that were never written cost no memory, and stay so. */
+    if (counted(gauge) != 0)
+        atomic_store_explicit(gauge, 0, memory_order_relaxed);
+}
+
+void scoreboard_bury_worker(struct scoreboard *board, uint32_t worker)
+{
+    struct worker_record *record = &board->worker[worker];
+
+    zero(&record->sessions);
+    zero(&record->chunks_free);
+    for (uint32_t i = 0; i < SERVICES_MAX; i++) {
+        zero(&record->services[i].connections);
+        zero(&record->services[i].active);
+    }
+    for (uint32_t i = 0; i < BACKENDS_MAX; i++) {
+        zero(&record->backends[i].connections);
+        zero(&record->backends[i].idle);
+        zero(&record->backends[i].active);
+    }
+}

@@ -174,3 +174,6 @@ MUST_USE bool scoreboard_create(int *fd, struct err *err); /* by the supervisor;
 MUST_USE bool scoreboard_map(int fd, struct scoreboard **board,
                              struct err *err); /* checks magic and size */
 void scoreboard_unmap(struct scoreboard *board);
+/* Sets a worker's gauges (what is open or under way now) to zero; its counters live on. By the supervisor once the worker has
+ * ended, when nobody else writes there. */
+void scoreboard_bury_worker(struct scoreboard *board, uint32_t worker);

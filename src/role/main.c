@@ -105,6 +105,7 @@ int main(int argc, char **argv)
     const struct command *command;
     int used = 0;
 
+    process_title_begin(argc, argv);
     if (argc < 2) {
         run_help(1, argv);
         return EXIT_USAGE;

@@ -71,15 +71,15 @@ struct role {
     int log_fd;       /* a worker's access log pipe, non-blocking; -1: none */
     const struct role_generation *current;
 
-    /* Private to role.c: */
+    /* Private to role*.c: */
     const struct role_events *events;
     struct role_generation *next; /* its descriptors have begun to come */
     struct list generations;
+    struct role_held *held; /* every descriptor that the supervisor lent */
+    uint32_t held_count;
     struct watch channel;
-    uint64_t turns, retire_at; /* descriptors that went are closed at that turn */
-    int retired[LISTENERS_MAX + WORKERS_MAX + 4];
-    uint32_t retired_count;
-    bool began, over;
+    uint64_t turns;
+    bool over;
     int exit_code;
 };
 

@@ -1,0 +1,7 @@
+/*
+ * user: whom the unprivileged processes become.
+ */
+#pragma once
+
+/* The configured name, or, where it is empty, `nines` if there is such a user and else `nobody`. */
+const char *role_user(const char *configured);
