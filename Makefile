@@ -28,11 +28,11 @@ test: ## all tests and checks; `make test ONLY="unit system"` runs some stages, 
 
 bench: build ## beside HAProxy and nginx, one pinned worker each: SECONDS=5 ROUNDS=3 ONLY="keep-alive-128"
 	@tools/setup bench
-	@$(PYTHON) bench/run
+	@$(PYTHON) bench/run --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) --only "$(ONLY)" --proxies "$(PROXIES)"
 
 soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
 	@tools/setup bench
-	@$(PYTHON) bench/run soak
+	@$(PYTHON) bench/run soak --requests $(or $(REQUESTS),1000000)
 
 fuzz: ## every parser's fuzz target for SECONDS=60 each
 	@tools/setup fuzz
