@@ -127,10 +127,9 @@ void http1_body_begin(struct http1_body *body, const struct http1_head *head)
     };
 }
 
-static bool wrong(struct http1_body *body, struct http1_fault *fault, uint16_t status,
+static bool wrong(const struct http1_body *body, struct http1_fault *fault, uint16_t status,
                   const char *why)
 {
-    body->state = BROKEN;
     return http1_wrong(fault, body->response ? 502 : status, why);
 }
 
@@ -183,6 +182,7 @@ static struct bytes take_content(struct http1_body *body, struct bytes bytes)
     return content;
 }
 
+/* Stops before a second content, and before a fault when there is content: what came before a fault is always given. */
 static enum http1_verdict next_chunked(struct http1_body *body, struct bytes bytes, size_t *used,
                                        struct bytes *content, struct http1_fault *fault)
 {
@@ -191,17 +191,21 @@ static enum http1_verdict next_chunked(struct http1_body *body, struct bytes byt
 
     must(body->state != BROKEN);
     while (at < bytes.len && body->state != ENDED) {
-        if (body->state != IN_CONTENT) {
-            if (!step(body, bytes.at[at++], fault))
-                return HTTP1_WRONG;
-            continue;
-        }
-        if (found.len)
+        if (body->state == IN_CONTENT) {
+            if (found.len)
+                break;
+            found = take_content(body, bytes_skip(bytes, at));
+            at += found.len;
+            if (body->remaining == 0)
+                body->state = AT_CONTENT_CR;
+        } else if (step(body, bytes.at[at], fault)) {
+            at++;
+        } else if (found.len) {
             break;
-        found = take_content(body, bytes_skip(bytes, at));
-        at += found.len;
-        if (body->remaining == 0)
-            body->state = AT_CONTENT_CR;
+        } else {
+            body->state = BROKEN;
+            return HTTP1_WRONG;
+        }
     }
     *used = at;
     *content = found;
