@@ -110,13 +110,11 @@ bool check_http_take(struct check_http *http, struct bytes bytes, enum health_ou
         case HTTP1_DONE:
             break;
         }
-        if (interim(&head)) {
+        if (interim(&head))
             buf_drop(&http->head, used);
-            http->scan = (struct http1_scan){0};
-        } else if (take_head(http, &head, outcome) ||
-                   take_body(http, bytes_skip(buf_bytes(&http->head), used), outcome)) {
+        else if (take_head(http, &head, outcome) ||
+                 take_body(http, bytes_skip(buf_bytes(&http->head), used), outcome))
             return true;
-        }
     }
     return take_body(http, bytes, outcome);
 }

@@ -4,6 +4,7 @@
 #include "health/health.h"
 
 #include "base/must.h"
+#include "wire/http1.h"
 
 #include <stddef.h>
 
@@ -98,19 +99,6 @@ static bool visible(struct bytes text)
     return true;
 }
 
-static bool token(struct bytes text)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.at[i], letter = c | 0x20;
-
-        if ((letter < 'a' || letter > 'z') && (c < '0' || c > '9') && (c == 0 || !strchr(marks, c)))
-            return false;
-    }
-    return text.len > 0;
-}
-
 const char *health_check_contradiction(const struct health_check *check, struct image image,
                                        const char **key)
 {
@@ -125,7 +113,7 @@ const char *health_check_contradiction(const struct health_check *check, struct 
     if (!visible(image_text(image, check->host)))
         return "the host of a check has no blanks or control characters";
     *key = "method";
-    if (!token(image_text(image, check->method)))
+    if (!http1_is_token(image_text(image, check->method)))
         return "the method of a check is a word such as GET or HEAD";
     *key = "expect";
     if (check->expect_low > check->expect_high)
