@@ -34,14 +34,20 @@ struct reader {
 
 /* ---- what is wrong ---- */
 
-static const char *kind_word(const struct tree *tree, uint32_t node, char *quoted)
+enum { WORD_SIZE = QUOTE_MAX + 16 };
+
+static const char *kind_word(const struct tree *tree, uint32_t node, char *into)
 {
     const struct node *n = &tree->nodes[node];
+    char quoted[QUOTE_MAX];
 
     if (tree_is_nothing(tree, node))
         return "nothing";
-    if (n->kind == NODE_SCALAR)
-        return findings_quote(tree_text(tree, node), quoted);
+    if (n->kind == NODE_SCALAR) {
+        findings_quote(tree_text(tree, node), quoted);
+        snprintf(into, WORD_SIZE, "%s%s", n->quoted ? "the text " : "", quoted);
+        return into;
+    }
     return n->kind == NODE_MAP ? "a mapping" : "a list";
 }
 
@@ -66,11 +72,17 @@ static char *path_prefix(const struct reader *reader, uint32_t node, char *into)
     return into;
 }
 
+/* An alias without an anchor: a finding of its own. */
+static bool stands_for_nothing(const struct tree *tree, uint32_t node)
+{
+    return tree->nodes[node].kind == NODE_ALIAS && tree->nodes[node].target == 0;
+}
+
 static void complain_of(struct reader *reader, uint32_t node, const char *expected, const char *fix)
 {
     const struct tree *tree = reader->tree;
     const struct node *n = &tree->nodes[node];
-    char quoted[QUOTE_MAX], path[TREE_PATH_MAX + 4];
+    char word[WORD_SIZE], path[TREE_PATH_MAX + 4];
     uint32_t begin = n->begin, end = n->end;
 
     if (n->kind == NODE_NOTHING && n->key) {
@@ -79,7 +91,7 @@ static void complain_of(struct reader *reader, uint32_t node, const char *expect
     }
     findings_add_at(reader->findings, begin, end, fix, "%sfound %s, expected %s",
                     path_prefix(reader, node, path),
-                    kind_word(tree, tree_resolve(tree, node), quoted), expected);
+                    kind_word(tree, tree_resolve(tree, node), word), expected);
 }
 
 static void list_keys(const struct option *rows, struct buf *out)
@@ -338,6 +350,8 @@ static void fill_item(struct reader *reader, const struct option *row, size_t at
     bool is_short = row->short_key && reader->tree->nodes[given].kind == NODE_SCALAR &&
                     !tree_is_nothing(reader->tree, given);
 
+    if (stands_for_nothing(reader->tree, node))
+        return;
     if (scalar)
         fill_scalar(reader, scalar, at + scalar->offset, node);
     else
@@ -463,6 +477,8 @@ static void fill_default(struct reader *reader, const struct option *row, size_t
 
 static void fill_written(struct reader *reader, const struct option *row, size_t at, uint32_t node)
 {
+    if (stands_for_nothing(reader->tree, node))
+        return;
     if (row->type == OPTION_SECTION)
         push(reader, (struct task){row->rows, at, node, NULL});
     else if (row->type == OPTION_MAP)

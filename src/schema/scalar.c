@@ -299,7 +299,9 @@ static const char *fix_endpoint(struct bytes text)
                    ? "a port is a number from 1 to 65535; an IPv6 address stands in brackets: "
                      "\"[::1]:80\""
                    : "add a port, as in 10.0.0.1:80";
-    return port == 0 ? "a port is a number from 1 to 65535" : NULL;
+    if (port == 0)
+        return "a port is a number from 1 to 65535";
+    return host.len == 0 ? "say which host" : NULL;
 }
 
 const char *scalar_fix(const struct option *row, struct bytes text, bool quoted, char *into,

@@ -19,7 +19,7 @@ struct node {
     uint32_t first, last, next;      /* children; a mapping's are key, value, key, value */
     uint32_t count;                  /* items of a list, pairs of a mapping */
     uint32_t begin, end;             /* bytes of the source */
-    uint32_t target;                 /* of an alias; never an alias itself */
+    uint32_t target;                 /* of an alias; never an alias itself; 0: of nothing known */
     const struct option *checked_by; /* the table that its keys were last compared with */
     struct ref text;                 /* of a scalar, in `texts` */
 };

@@ -245,7 +245,7 @@ static bool add_alias(struct yaml *yaml, struct fy_event *event)
     else if (is_open(yaml, node.target))
         findings_add_at(yaml->findings, node.begin, end, NULL, "%s would contain itself", quoted);
     if (!node.target || is_open(yaml, node.target))
-        node = (struct node){.kind = NODE_NOTHING, .begin = node.begin, .end = end};
+        node = (struct node){.kind = NODE_ALIAS, .begin = node.begin, .end = end};
     hang(yaml, &node);
     return true;
 }
@@ -292,31 +292,54 @@ static bool take(struct yaml *yaml, struct fy_event *event)
 
 /* ---- what the library complains of ---- */
 
+/* By how it begins; the first that fits. */
 static const struct complaint {
     const char *said, *text, *fix;
 } complaints[] = {
-    {"flow sequence without a closing bracket", "this '[' is never closed", "add the ']'"},
-    {"flow mapping without a closing brace", "this '{' is never closed", "add the '}'"},
-    {"double-quoted scalar without closing quote", "this text's closing '\"' is missing", NULL},
-    {"single-quoted scalar without closing quote", "this text's closing \"'\" is missing", NULL},
-    {"invalid nested block mapping on the same line", "a second key on the line of the first",
-     "begin a new line below and indent it, write {key: value}, or put a value that holds ': ' in "
-     "quotes"},
+    {"flow sequence without", "this '[' is never closed", "add the ']'"},
+    {"flow mapping without", "this '{' is never closed", "add the '}'"},
+    {"double-quoted scalar without", "this text's closing '\"' is missing", NULL},
+    {"single-quoted scalar without", "this text's closing \"'\" is missing", NULL},
+    {"wrongly indented double-quoted scalar", "this text goes on in a line that is not indented",
+     "is its closing quote missing?"},
+    {"wrongly indented single-quoted scalar", "this text goes on in a line that is not indented",
+     "is its closing quote missing?"},
+    {"wrongly indented", "wrongly indented", "indent it deeper than the key that it belongs to"},
+    {"invalid nested block mapping", "a second key on the line of the first",
+     "begin a new line below and indent it, or write {key: value}; a value that holds ': ' stands "
+     "in quotes"},
+    {"invalid block mapping key on same line", "a second key on the line of the first",
+     "begin a new line"},
     {"invalid multiline plain key",
      "the lines below are indented as if they belonged to this value",
      "indent a key like its siblings, and write no value before keys that are indented deeper"},
-    {"tab character may not be used as indentation", "a tab indents this line",
-     "indent with spaces"},
-    {"invalid tab as indendation in a mapping", "a tab indents this line", "indent with spaces"},
+    {"tab character may not", "a tab indents this line", "indent with spaces"},
+    {"invalid tab", "a tab indents this line", "indent with spaces"},
+    {"cannot use tab", "a tab indents this line", "indent with spaces"},
     {"did not find expected key", "expected a key here, as in `key: value`",
      "a list's `-` and a mapping's keys do not mix at one level"},
-    {"block sequence on the same line as a mapping key", "a list cannot begin on its key's line",
+    {"could not find expected ':'", "expected ':' after this key", NULL},
+    {"block sequence on the same line", "a list cannot begin on its key's line",
      "begin a new line before `-`, or write [a, b]"},
     {"missing comma in flow mapping", "expected ',' or '}' here", NULL},
     {"missing comma in flow sequence", "expected ',' or ']' here", NULL},
     {"missing document start", "nothing may follow the end of the document", NULL},
-    {"invalid scalar at the end of block sequence", "expected another `-` of the list here", NULL},
+    {"invalid scalar at the end of block", "expected another `-` of the list here", NULL},
+    {"plain scalar cannot start", "a text cannot begin like this", "put it in quotes"},
+    {"double-quoted scalar has invalid", "an escape in this text is wrong",
+     "write \\\\ for a backslash, or use single quotes"},
+    {"invalid escape", "an escape in this text is wrong",
+     "write \\\\ for a backslash, or use single quotes"},
+    {"unsupport version", "this is not YAML 1.2", NULL},
 };
+
+static const struct complaint *complaint_of(const char *said)
+{
+    for (size_t i = 0; i < ARRAY_LEN(complaints); i++)
+        if (strncmp(said, complaints[i].said, strlen(complaints[i].said)) == 0)
+            return &complaints[i];
+    return NULL;
+}
 
 /* Where a complaint about a place that is the file's end belongs: to what was not closed. */
 static uint32_t innermost_bracket(const struct yaml *yaml)
@@ -340,14 +363,11 @@ static const char *bracket_fix(const struct yaml *yaml, uint32_t bracket, char *
 static void report(struct yaml *yaml, const struct fy_diag_error *error)
 {
     struct findings *findings = yaml->findings;
-    const struct complaint *known = NULL;
+    const struct complaint *known = complaint_of(error->msg);
     uint32_t bracket = innermost_bracket(yaml), line = error->line > 0 ? (uint32_t)error->line : 0;
     const char *fix, *text;
     char storage[64];
 
-    for (size_t i = 0; i < ARRAY_LEN(complaints); i++)
-        if (strcmp(complaints[i].said, error->msg) == 0)
-            known = &complaints[i];
     text = known ? known->text : error->msg;
     fix = known ? known->fix : NULL;
     if (bracket && strstr(error->msg, " without a closing b")) {
@@ -386,9 +406,14 @@ static void report_all(struct yaml *yaml, struct fy_diag *diag)
          error = fy_diag_errors_iterate(diag, &previous))
         if (error->type >= FYET_ERROR)
             report(yaml, error);
-    if (yaml->findings->count == before)
-        findings_add_at(yaml->findings, yaml->at, yaml->at, NULL, "not YAML from here on%s%s",
-                        yaml->complaint[0] ? ": " : "", yaml->complaint);
+    if (yaml->findings->count == before) {
+        const struct complaint *known = complaint_of(yaml->complaint);
+
+        findings_add_at(yaml->findings, yaml->at, yaml->at, known ? known->fix : NULL, "%s",
+                        known                ? known->text
+                        : yaml->complaint[0] ? yaml->complaint
+                                             : "from here on, this is not YAML");
+    }
 }
 
 /* ---- reading ---- */
