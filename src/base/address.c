@@ -68,6 +68,17 @@ bool address_parse(struct address *address, struct bytes text)
     return true;
 }
 
+bool address_is_loopback(const struct address *address)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    static const uint8_t mapped[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+
+    if (address->family == 4)
+        return address->ip[0] == 127;
+    return address->family == 6 && (memcmp(address->ip, one, sizeof one) == 0 ||
+                                    memcmp(address->ip, mapped, sizeof mapped) == 0);
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;

@@ -24,6 +24,8 @@ MUST_USE bool address_parse(struct address *address, struct bytes text);
 /* Splits `HOST:PORT` (HOST may be a name, in brackets when it is IPv6, or empty). False when it is malformed. */
 MUST_USE bool address_split(struct bytes text, struct bytes *host, uint16_t *port);
 bool address_equal(const struct address *a, const struct address *b);
+bool address_is_loopback(
+    const struct address *address); /* 127.0.0.0/8, ::1, and the former inside IPv6 */
 /* Both return text, which holds at least ADDRESS_TEXT_MAX. */
 char *address_print(const struct address *address, char *text);
 char *address_print_ip(const struct address *address, char *text);
