@@ -1,0 +1,47 @@
+/*
+ * What can be asked: a table of rows, and the step from a request to a reply. Pure: an order (reload, drain) is only named in
+ * the reply; drive.c carries it out.
+ */
+#pragma once
+
+#include "admin/scene.h"
+#include "base/buf.h"
+#include "wire/http1.h"
+
+enum {
+    ADMIN_PATH_MAX = 1024, /* of path and query each; longer: 414 */
+    ADMIN_HOST_MAX = 256,
+    ADMIN_PARAMETERS_MAX = 2,
+    ADMIN_PARAMETER_MAX = 256,
+};
+
+/* Copied out of a head, for the head's bytes are gone when the body has been read. */
+struct admin_request {
+    enum http1_method method;
+    char path[ADMIN_PATH_MAX], query[ADMIN_PATH_MAX], host[ADMIN_HOST_MAX];
+    bool local;    /* came over the Unix socket */
+    bool loopback; /* came over TCP from this machine */
+    bool
+        guarded; /* has a header that no web page can send to a foreign host without asking first */
+};
+
+enum admin_order { ORDER_NONE, ORDER_RELOAD, ORDER_DRAIN, ORDER_UNDRAIN };
+
+struct admin_reply {
+    uint16_t status;
+    const char *type;  /* of the content */
+    const char *allow; /* with 405: the methods there are */
+    struct buf *body;  /* the caller's, empty at first */
+    enum admin_order order;
+    uint32_t slot; /* the backend to drain or undrain */
+};
+
+/* Takes apart a request's head. False with *status: it cannot be asked. */
+MUST_USE bool admin_read_request(struct admin_request *request, const struct http1_head *head,
+                                 struct bytes bytes, uint16_t *status);
+/* Answers everything, but for ORDER_RELOAD, which admin_reply_reloaded answers when it is known. */
+void admin_reply_to(const struct admin_scene *scene, const struct admin_request *request,
+                    struct admin_reply *reply);
+void admin_reply_reloaded(bool done, struct bytes text, uint64_t generation,
+                          struct admin_reply *reply);
+void admin_reply_error(uint16_t status, const char *sentence, struct admin_reply *reply);
