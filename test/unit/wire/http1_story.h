@@ -36,6 +36,7 @@ struct arrival {
     enum http1_method asked; /* of a response */
     uint32_t head_max;
     size_t first, step;
+    bool in_place; /* views into the whole, which is quicker but hides reading beyond them */
 };
 
 static inline void story_framing(struct buf *story, const struct http1_head *head)
@@ -105,9 +106,11 @@ static inline enum http1_verdict tell_head(struct buf *story, const struct arriv
     size_t len = arrival->first;
 
     for (;; len += arrival->step) {
-        struct exact exact;
-        struct bytes bytes = exact_copy(&exact, bytes_take(all, len));
+        struct exact exact = {0};
+        struct bytes bytes = bytes_take(all, len);
 
+        if (!arrival->in_place)
+            bytes = exact_copy(&exact, bytes);
         memset(head, 0xa5, sizeof *head);
         verdict = parse_once(arrival, &scan, bytes, head, used, &fault);
         exact_free(&exact);
