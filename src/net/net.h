@@ -190,11 +190,12 @@ struct resolver;
 enum { RESOLVER_ADDRESSES_MAX = 16 };
 
 struct resolution {
-    struct list node;
+    struct list node; /* private, and so is question */
+    void *question;
     uint32_t count;
     struct address
         addresses[RESOLVER_ADDRESSES_MAX]; /* port 0; IPv4 and IPv6 in the order of the answer */
-    int64_t ttl_s;
+    int64_t ttl_s; /* the shortest of the answer's; 0 from /etc/hosts, a day for an IP address */
     /* err is NULL on success. */
     void (*resolved)(struct resolution *resolution, const struct err *err);
 };
@@ -202,5 +203,11 @@ struct resolution {
 MUST_USE bool resolver_open(struct resolver **resolver, struct loop *loop, int64_t timeout_ms,
                             struct err *err);
 void resolver_close(struct resolver *resolver); /* what is under way ends without a callback */
-/* /etc/hosts and `localhost` are answered too; an IP address answers itself. */
+/* Asks these servers (at most 8; a port of 0 is 53) and no longer those of /etc/resolv.conf. */
+MUST_USE bool resolver_use(struct resolver *resolver, const struct address servers[], size_t count,
+                           struct err *err);
+/* /etc/hosts and `localhost` are answered too; an IP address answers itself. `resolved` follows, within `timeout_ms`, never
+ * from inside this call. */
 void resolver_ask(struct resolver *resolver, struct resolution *resolution, const char *name);
+/* No callback follows, and the storage is the owner's again. Not under way: nothing, if it was ever asked or is zeroed. */
+void resolver_cancel(struct resolver *resolver, struct resolution *resolution);
