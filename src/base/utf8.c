@@ -30,3 +30,20 @@ size_t utf8_valid(struct bytes text)
         at += len;
     return at;
 }
+
+bool utf8_printable(uint32_t character)
+{
+    bool control = character < 0x20 || (character >= 0x7f && character < 0xa0);
+    bool separator = character == 0x2028 || character == 0x2029;
+
+    return !control && !separator && character != 0xfeff && (character & 0xfffe) != 0xfffe;
+}
+
+bool utf8_visible(uint32_t character)
+{
+    bool formats = (character >= 0x200b && character <= 0x200f) || character == 0xad ||
+                   (character >= 0x202a && character <= 0x202e) ||
+                   (character >= 0x2060 && character <= 0x206f);
+
+    return utf8_printable(character) && !formats;
+}

@@ -41,7 +41,7 @@ enum option_type {
     OPTION_PERCENT, /* int64_t hundredths of a percent; written 20% or 99.99% */
     OPTION_CHOICE,  /* int32_t: the index in choices */
     OPTION_TEXT, /* struct ref; minimum and maximum bound its length in bytes; never holds a control character */
-    OPTION_ENDPOINT, /* struct ref to the text `host:port`; checked for form, not resolved; bounds are the port's */
+    OPTION_ENDPOINT, /* struct ref to the text `host:port`; checked for form, not resolved; bounds as a text's */
     OPTION_SECTION, /* a mapping with fixed keys: its rows' fields lie at `offset` + theirs; absent: all defaults */
     OPTION_MAP, /* struct ref to items; a mapping with the user's own names; items begin with struct item */
     OPTION_LIST, /* struct ref to items; a sequence; items begin with struct item; bounds are the count's */
@@ -114,8 +114,8 @@ void findings_add(struct findings *findings, uint32_t line, uint32_t column, uin
  * The place of what was written for a key of an item (or of the root) that schema_read has read, for sense checks. `key` may
  * go through sections: `timeout.connect`. False when it was not written.
  */
-MUST_USE bool findings_place(const struct findings *findings, const struct item *item,
-                             const char *key, uint32_t *line, uint32_t *column, uint32_t *length);
+MUST_USE bool findings_place(struct findings *findings, const struct item *item, const char *key,
+                             uint32_t *line, uint32_t *column, uint32_t *length);
 /* All of them in the order of the file: the sentence, file:line:column, the line, a caret under what is meant, the fix. */
 void findings_print(const struct findings *findings, struct buf *out, bool colour);
 
