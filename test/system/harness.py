@@ -479,7 +479,9 @@ def fetch(address, target="/", method="GET", headers=None, body=None, timeout=15
 class Nines(Process):
     """nines itself, with a configuration that is a dict."""
 
-    def __init__(self, timeline, folder, address, config, wait=True, wrapper=(), environment=None):
+    def __init__(
+        self, timeline, folder, address, config, wait=True, wrapper=(), binary=BINARY
+    ):
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.admin = f"{address}:7900"
@@ -487,12 +489,7 @@ class Nines(Process):
         self.runtime = folder / "run"
         self.access_log = folder / "access.log"
         self.write(config)
-        super().__init__(
-            timeline,
-            "nines",
-            [*wrapper, BINARY, "run", "-c", self.file],
-            env={**os.environ, **(environment or {})},
-        )
+        super().__init__(timeline, "nines", [*wrapper, binary, "run", "-c", self.file])
         if wait:
             wait_until(self.ready_or_ended, 20, "nines is ready")
             assert self.status is None, f"nines ended with {self.status}\n{self.output()}"
