@@ -91,29 +91,23 @@ static void check_health(struct config_work *work, struct config_pool *pool)
 {
     struct health_check *check = &pool->check;
     const struct item *item = &pool->pool.item;
-    const char *path = text_of(work, check->path);
+    const char *key, *why;
+    char path[64];
 
     if (!pool->checked) {
         check->kind = CHECK_NONE;
         return;
     }
-    if (check->kind == CHECK_TCP && path[0])
-        config_find(work, item, "health_check.path", "remove it, or use `type: http`",
-                    "a tcp check has no path");
-    if (check->kind == CHECK_NONE)
-        check->kind = path[0] ? CHECK_HTTP : CHECK_TCP;
-    if (path[0] && path[0] != '/')
-        config_find(work, item, "health_check.path", NULL,
-                    "a path begins with `/`, this one is `%s`", path);
+    why = health_check_contradiction(check, config_image(work), &key);
+    snprintf(path, sizeof path, "health_check.%s", key);
+    if (why)
+        config_find(work, item, path, NULL, "%s", why);
+    check->kind = (int32_t)health_check_settle(check);
     if (check->timeout_ms > check->interval_ms)
         config_find(work, item, "health_check.timeout", "a timeout of at most the interval",
                     "a check would still be waiting when the next one is due: timeout %lld ms is "
                     "longer than interval %lld ms",
                     (long long)check->timeout_ms, (long long)check->interval_ms);
-    if (check->expect_low > check->expect_high)
-        config_find(work, item, "health_check.expect", NULL,
-                    "no status is healthy: from %lld is above to %lld",
-                    (long long)check->expect_low, (long long)check->expect_high);
 }
 
 static void check_backend(struct config_work *work, const struct balancer_backend *backends,
