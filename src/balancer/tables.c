@@ -88,7 +88,8 @@ const struct option balancer_service_options[] = {
 };
 
 static const struct option backend_rows[] = {
-    {"address", OPTION_ENDPOINT, BACKEND(endpoint), 1, 255, NULL, AT_RELOAD, OPTION_REQUIRED,
+    {"address", OPTION_ENDPOINT, BACKEND(endpoint), 1, 255, NULL, AT_RELOAD,
+     OPTION_REQUIRED | OPTION_HOST,
      "Where the backend listens; a name is resolved again and again."},
     {"weight", OPTION_NUMBER, BACKEND(weight), 0, 256, "1", AT_RELOAD, 0,
      "Its share of the work in relation to the others; 0: none."},

@@ -114,12 +114,7 @@ static void check_backend(struct config_work *work, const struct balancer_backen
                           uint32_t at)
 {
     const char *endpoint = text_of(work, backends[at].endpoint);
-    struct bytes host;
-    uint16_t port;
 
-    if (address_split(bytes_of_string(endpoint), &host, &port) && (port == 0 || host.len == 0))
-        config_find(work, &backends[at].item, "address", NULL,
-                    "a backend needs a host and a port, `%s` lacks one", endpoint);
     for (uint32_t i = 0; i < at; i++)
         if (strcmp(text_of(work, backends[i].endpoint), endpoint) == 0)
             config_find(work, &backends[at].item, "address", "use `weight` for a larger share",
@@ -151,17 +146,13 @@ static void check_admin(struct config_work *work)
     const struct config *config = config_root(work);
     const char *endpoint = text_of(work, config->admin_listen);
     struct address address;
-    bool loopback;
 
     if (!address_parse(&address, bytes_of_string(endpoint))) {
         config_find(work, &config->item, "admin.listen", NULL,
                     "the API listens on an IP address and a port, found `%s`", endpoint);
         return;
     }
-    loopback =
-        (address.family == 4 && address.ip[0] == 127) ||
-        (address.family == 6 && memcmp(address.ip, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16) == 0);
-    if (!loopback)
+    if (!address_is_loopback(&address))
         config_find(
             work, &config->item, "admin.listen", "127.0.0.1 or [::1]",
             "the API has no TLS and no users yet, so it listens on loopback only, not on `%s`",
