@@ -15,11 +15,6 @@ ABSENT int role_agent(void)
     return 1;
 }
 
-ABSENT int role_monitor(void)
-{
-    return 1;
-}
-
 ABSENT int role_reader(void)
 {
     return 1;
