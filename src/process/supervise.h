@@ -23,8 +23,9 @@ enum {
         5, /* a role that ends so often before the first readiness ends the start */
     SUPERVISE_FIRST_WORKER = 2,
     SUPERVISE_ACTIONS_MAX = 2 * ROLES_MAX + 8, /* a role is told at most twice in one step */
-    SUPERVISE_NOBODY = UINT32_MAX,
 };
+
+#define SUPERVISE_NOBODY UINT32_MAX /* an enumerator must fit an int */
 
 enum supervise_phase {
     SUPERVISE_BEGINNING, /* nothing has been ready yet */
