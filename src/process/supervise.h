@@ -117,5 +117,7 @@ void supervise_init(struct supervise *supervise, struct instant now,
 void supervise_set_workers(struct supervise *supervise, uint32_t workers);
 void supervise_step(struct supervise *supervise, const struct supervise_event *event,
                     struct instant now, struct supervise_actions *actions);
+/* When time alone will lead to an action, or the next tick is due. */
+struct instant supervise_next_deadline(const struct supervise *supervise);
 /* Aborts when the state contradicts itself: what a watchdog is petted after. */
 void supervise_check(const struct supervise *supervise);
