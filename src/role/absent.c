@@ -13,10 +13,3 @@ ABSENT int role_worker(void)
 
     return role_run(&role, ROLE_WORKER, &nothing);
 }
-
-ABSENT int role_monitor(void)
-{
-    static struct role role;
-
-    return role_run(&role, ROLE_MONITOR, &nothing);
-}
