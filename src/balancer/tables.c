@@ -133,9 +133,9 @@ static const struct option retry_rows[] = {
      "Further tries after the first, each on another backend where there is one."},
     {"budget", OPTION_PERCENT, POOL(retry.budget), 0, 10000, "20%", AT_RELOAD, 0,
      "Retries may add this much to the work of the pool, and a reserve of ten a second."},
-    {"on", OPTION_LIST, POOL(retry.on), 0, 16, NULL, AT_RELOAD, OPTION_ONE_OR_MORE,
-     "What is tried again if the request may be repeated; left out: connect-failure and reset.",
-     NULL, condition_rows, sizeof(struct balancer_retry_on)},
+    {"on", OPTION_LIST, POOL(retry.on), 0, 16, "connect-failure, reset", AT_RELOAD,
+     OPTION_ONE_OR_MORE, "What is tried again if the request may be repeated.", NULL,
+     condition_rows, sizeof(struct balancer_retry_on)},
     {0},
 };
 
@@ -164,8 +164,6 @@ uint32_t balancer_retry_bits(struct image image, const struct balancer_retry *re
     const struct balancer_retry_on *on = image_items(image, retry->on, sizeof *on);
     uint32_t bits = 0;
 
-    if (retry->on.count == 0)
-        return RETRY_BIT(RETRY_ON_CONNECT_FAILURE) | RETRY_BIT(RETRY_ON_RESET);
     for (uint32_t i = 0; i < retry->on.count; i++)
         bits |= RETRY_BIT(on[i].condition);
     return bits;

@@ -140,6 +140,8 @@ void stream_close(struct stream *stream, bool reset);
  * `relayed` nothing may be sent on `to`, and receiving on `from` waits whether it is on or off. Closing either stream, or
  * the failure of `to`, ends it without `relayed`. */
 void stream_relay(struct stream *from, struct stream *to, uint64_t count);
+/* Bytes that the relay under way has taken from this stream so far; 0 when there is none. */
+uint64_t stream_relay_moved(const struct stream *from);
 /* Address of either end; family 0 when the kernel does not know. */
 struct address stream_peer(const struct stream *stream);
 struct address stream_local(const struct stream *stream);

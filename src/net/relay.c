@@ -56,6 +56,11 @@ void stream_relay(struct stream *from, struct stream *to, uint64_t count)
     stream_mark(from);
 }
 
+uint64_t stream_relay_moved(const struct stream *from)
+{
+    return from->relay ? from->relay->moved : 0;
+}
+
 static void finish(struct relay *relay, int error)
 {
     struct stream *from = relay->from;

@@ -5,11 +5,38 @@
 
 #define ABSENT __attribute__((weak))
 
-static const struct role_events nothing = {0};
-
 ABSENT int role_worker(void)
 {
-    static struct role role;
+    return 1;
+}
 
-    return role_run(&role, ROLE_WORKER, &nothing);
+ABSENT int role_agent(void)
+{
+    return 1;
+}
+
+ABSENT int role_monitor(void)
+{
+    return 1;
+}
+
+ABSENT int role_reader(void)
+{
+    return 1;
+}
+
+ABSENT int role_supervisor(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return 1;
+}
+
+ABSENT const struct command role_commands[] = {{0}};
+
+ABSENT const char *schema_nearest(const char *word, const char *const *names)
+{
+    (void)word;
+    (void)names;
+    return NULL;
 }

@@ -78,6 +78,7 @@ struct role {
     struct role_held *held; /* every descriptor that the supervisor lent */
     uint32_t held_count;
     struct watch channel;
+    uint64_t turns;
     bool over;
     int exit_code;
 };

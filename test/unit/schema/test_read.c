@@ -242,7 +242,7 @@ static void a_value_of_the_wrong_kind_says_what_was_expected(void **state)
                     "workers: \"4\"\n"
                     "services: 5\n"
                     "pools: {api: {backends: [10.0.0.1:80], timeout: 5s}}\n",
-                    "error: cluster: found a list, expected a text of 1 to 64 bytes\n"
+                    "error: cluster: found a list, expected a text from 1 to 64 bytes\n"
                     "  shop.yaml:1:10\n"
                     "    1 | cluster: [a]\n"
                     "      |          ^^^\n"
@@ -461,7 +461,7 @@ static void control_characters_that_come_by_escapes_are_shown_as_escapes(void **
     (void)state;
     assert_findings(
         "cluster: \"a\\e[2J\\n\\u202e\"\n",
-        "error: cluster: found the text 'a\\x1b[2J\\n\\u202e', expected a text of 1 to 64 "
+        "error: cluster: found the text 'a\\x1b[2J\\n\\u202e', expected a text from 1 to 64 "
         "bytes\n"
         "  shop.yaml:1:10\n"
         "    1 | cluster: \"a\\e[2J\\n\\u202e\"\n"

@@ -1,13 +1,14 @@
 /*
  * Writes the access log's lines. It never writes a byte from outside unescaped.
  */
-#include "balancer/log.h"
+#include "balancer/access.h"
 
 #include "base/json.h"
 
 #include <time.h>
 
-_Static_assert(6 * (LOG_METHOD_MAX + LOG_HOST_MAX + LOG_PATH_MAX + LOG_ID_MAX) + 700 < LOG_LINE_MAX,
+_Static_assert(6 * (ACCESS_METHOD_MAX + ACCESS_HOST_MAX + ACCESS_PATH_MAX + ACCESS_ID_MAX) + 700 <
+                   ACCESS_LINE_MAX,
                "a line fits even when each byte is escaped");
 
 static size_t keep(uint8_t *into, struct bytes text, size_t max)
@@ -18,13 +19,13 @@ static size_t keep(uint8_t *into, struct bytes text, size_t max)
     return text.len;
 }
 
-void log_note(struct log_request *request, struct bytes method, struct bytes host,
-              struct bytes path, struct bytes id)
+void access_note(struct access_request *request, struct bytes method, struct bytes host,
+                 struct bytes path, struct bytes id)
 {
-    request->method_len = (uint8_t)keep(request->method, method, LOG_METHOD_MAX);
-    request->host_len = (uint8_t)keep(request->host, host, LOG_HOST_MAX);
-    request->path_len = (uint16_t)keep(request->path, path, LOG_PATH_MAX);
-    request->id_len = (uint8_t)keep(request->id, id, LOG_ID_MAX);
+    request->method_len = (uint8_t)keep(request->method, method, ACCESS_METHOD_MAX);
+    request->host_len = (uint8_t)keep(request->host, host, ACCESS_HOST_MAX);
+    request->path_len = (uint16_t)keep(request->path, path, ACCESS_PATH_MAX);
+    request->id_len = (uint8_t)keep(request->id, id, ACCESS_ID_MAX);
 }
 
 static void add_text(struct json *json, const char *key, const uint8_t *at, size_t len)
@@ -56,14 +57,14 @@ static void add_time(struct json *json, int64_t wall_ms)
     json_add_text(json, buf_bytes(&out));
 }
 
-static void add_request(struct json *json, const struct log_request *request)
+static void add_request(struct json *json, const struct access_request *request)
 {
     add_text(json, "method", request->method, request->method_len);
     add_text(json, "host", request->host, request->host_len);
     add_text(json, "path", request->path, request->path_len);
 }
 
-void log_write(struct buf *out, const struct log_entry *entry)
+void access_write(struct buf *out, const struct access_entry *entry)
 {
     struct json json;
 
