@@ -21,7 +21,7 @@ bool address_parse_ip(struct address *address, struct bytes text)
     return true;
 }
 
-static bool parse_port(struct bytes text, uint16_t *port)
+bool address_parse_port(struct bytes text, uint16_t *port)
 {
     uint32_t value = 0;
 
@@ -45,7 +45,7 @@ bool address_split(struct bytes text, struct bytes *host, uint16_t *port)
     for (size_t i = 0; i < text.len; i++)
         if (text.at[i] == ':')
             colon = i;
-    if (colon == text.len || !parse_port(bytes_skip(text, colon + 1), port))
+    if (colon == text.len || !address_parse_port(bytes_skip(text, colon + 1), port))
         return false;
     *host = bytes_take(text, colon);
     if (host->len >= 2 && host->at[0] == '[' && host->at[host->len - 1] == ']') {

@@ -23,6 +23,8 @@ MUST_USE bool address_parse_ip(struct address *address, struct bytes text);
 MUST_USE bool address_parse(struct address *address, struct bytes text);
 /* Splits `HOST:PORT` (HOST may be a name, in brackets when it is IPv6, or empty). False when it is malformed. */
 MUST_USE bool address_split(struct bytes text, struct bytes *host, uint16_t *port);
+/* A port alone: digits, at most 65535. */
+MUST_USE bool address_parse_port(struct bytes text, uint16_t *port);
 bool address_equal(const struct address *a, const struct address *b);
 bool address_is_loopback(
     const struct address *address); /* 127.0.0.0/8, ::1, and the former inside IPv6 */

@@ -39,11 +39,11 @@ enum state {
     STATES,
 };
 
-#define ANY_TOKEN(next) [HEX] = next, [TOKEN] = next
+#define ANY_TOKEN(next) [HEX] = (next), [TOKEN] = (next)
 /* All that may stand in a value; `"` and `\` are for the row to say. */
 #define ANY_TEXT(next)                                                                             \
-    ANY_TOKEN(next), [COLON] = next, [SEMICOLON] = next, [EQUALS] = next, [BLANK] = next,          \
-                     [TEXT] = next
+    ANY_TOKEN(next), [COLON] = (next), [SEMICOLON] = (next), [EQUALS] = (next), [BLANK] = (next),  \
+                     [TEXT] = (next)
 
 /* What is absent is BROKEN. AT_LINE_LF leads to content or to trailers, by the size: see step. */
 static const uint8_t steps[STATES][KINDS + 1] = {

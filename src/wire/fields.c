@@ -155,6 +155,7 @@ static bool take_expect(struct summary *s, struct bytes value)
 
 static bool take_fields(struct summary *s, bool request)
 {
+    must(s->bytes.at);
     for (uint16_t i = 0; i < s->head->field_count; i++) {
         const struct http1_field *field = &s->head->fields[i];
         struct bytes value = http1_bytes(s->bytes, field->value);

@@ -3,7 +3,8 @@
  *
  * Pure: no I/O, no allocation, no clock. A head is parsed in place from one contiguous view, so its parts are offsets into the
  * caller's bytes; a body is a small state machine that says which of the incoming bytes are content. The parser is strict where
- * attackers live and never repairs: what RFC 9112 allows a recipient to reject, it rejects. It never looks at a byte twice.
+ * attackers live and never repairs: what RFC 9112 allows a recipient to reject, it rejects. A head that comes whole is looked at
+ * once; one that comes in pieces at most twice, however many they are. How the bytes were cut never shows in an answer.
  */
 #pragma once
 
@@ -68,7 +69,8 @@ enum http1_known { /* fields that this program looks at; all others are KNOWN_NO
 struct http1_field {
     struct http1_span name, value; /* value without blanks at its ends */
     uint8_t known;                 /* enum http1_known */
-    bool hop; /* named by Connection, or hop-by-hop by RFC 9110 7.6.1: not to be forwarded */
+    bool
+        hop; /* not to be forwarded: hop-by-hop by RFC 9110 7.6.1, or KNOWN_NONE and named by Connection */
 };
 
 enum http1_framing { FRAMING_NONE, FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_UNTIL_CLOSE };
@@ -78,10 +80,14 @@ struct http1_head {
     enum http1_method method;
     struct http1_span method_name;
     struct http1_span target; /* as it came */
-    struct http1_span path;   /* of the target, without query; "*" and authority forms: the whole */
     struct http1_span
-        host; /* of the absolute form's authority if there is one, else the Host field; port included; may be empty (1.0) */
-    bool expects_continue;
+        path; /* of the target, without query; "*" and authority forms: the whole; never empty */
+    /*
+     * Of the absolute or authority form's target, else of the Host field; with port. Empty only in HTTP/1.0. The Host field may
+     * say otherwise than an absolute target: who forwards writes this one and not the field.
+     */
+    struct http1_span host;
+    bool expects_continue; /* and there is a body to wait with */
     /* of a response */
     uint16_t status;
     struct http1_span reason;
@@ -91,7 +97,11 @@ struct http1_head {
     uint64_t content_length; /* with FRAMING_LENGTH */
     bool
         keep_alive; /* the sender will take another message on this connection, by version and Connection */
-    bool upgrade; /* Connection names upgrade, and there is an Upgrade field */
+    /*
+     * Of a request: Connection and Upgrade ask to change the protocol, to something other than HTTP or TLS. Of a response: it is
+     * a 101, which is always complete in that.
+     */
+    bool upgrade;
     uint16_t field_count;
     struct http1_field fields[HTTP1_FIELDS_MAX];
 };
@@ -99,7 +109,7 @@ struct http1_head {
 enum http1_verdict {
     HTTP1_MORE, /* an ordinary answer: come back with more bytes appended */
     HTTP1_DONE,
-    HTTP1_WRONG, /* status (400, 413, 414, 431, 501, 505; for a response 502) and why say it; close the connection */
+    HTTP1_WRONG, /* status (400, 413, 414, 417, 431, 501, 505; for a response 502) and why say it; close the connection */
 };
 
 /* Where an incomplete head's scan stopped; zeroed before the first call for a message, and again by DONE. */

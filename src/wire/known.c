@@ -4,36 +4,31 @@
 #include "wire/grammar.h"
 #include "wire/head.h"
 
-#define ROW(text, is_hop)                                                                          \
-    {                                                                                              \
-        .name = text, .len = sizeof text - 1, .hop = (is_hop)                                      \
-    }
-
 const struct http1_known_row http1_known_rows[KNOWN_COUNT] = {
-    [KNOWN_HOST] = ROW("host", false),
-    [KNOWN_CONNECTION] = ROW("connection", true),
-    [KNOWN_KEEP_ALIVE] = ROW("keep-alive", true),
-    [KNOWN_PROXY_CONNECTION] = ROW("proxy-connection", true),
-    [KNOWN_TE] = ROW("te", true),
-    [KNOWN_TRAILER] = ROW("trailer", true), /* trailers are dropped, so announcing them is */
-    [KNOWN_TRANSFER_ENCODING] = ROW("transfer-encoding", true),
-    [KNOWN_UPGRADE] = ROW("upgrade", true),
-    [KNOWN_CONTENT_LENGTH] = ROW("content-length", false),
-    [KNOWN_EXPECT] = ROW("expect", false),
-    [KNOWN_FORWARDED] = ROW("forwarded", false),
-    [KNOWN_X_FORWARDED_FOR] = ROW("x-forwarded-for", false),
-    [KNOWN_X_FORWARDED_PROTO] = ROW("x-forwarded-proto", false),
-    [KNOWN_X_FORWARDED_HOST] = ROW("x-forwarded-host", false),
-    [KNOWN_X_REQUEST_ID] = ROW("x-request-id", false),
-    [KNOWN_TRACEPARENT] = ROW("traceparent", false),
-    [KNOWN_IDEMPOTENCY_KEY] = ROW("idempotency-key", false),
-    [KNOWN_RETRY_AFTER] = ROW("retry-after", false),
-    [KNOWN_DATE] = ROW("date", false),
-    [KNOWN_SERVER] = ROW("server", false),
-    [KNOWN_COOKIE] = ROW("cookie", false),
-    [KNOWN_PROXY_AUTHENTICATE] = ROW("proxy-authenticate", true),
-    [KNOWN_PROXY_AUTHORIZATION] = ROW("proxy-authorization", true),
-    [KNOWN_AUTHORIZATION] = ROW("authorization", false),
+    [KNOWN_HOST] = {"host", 4, false},
+    [KNOWN_CONNECTION] = {"connection", 10, true},
+    [KNOWN_KEEP_ALIVE] = {"keep-alive", 10, true},
+    [KNOWN_PROXY_CONNECTION] = {"proxy-connection", 16, true},
+    [KNOWN_TE] = {"te", 2, true},
+    [KNOWN_TRAILER] = {"trailer", 7, true}, /* trailers are dropped, so announcing them is */
+    [KNOWN_TRANSFER_ENCODING] = {"transfer-encoding", 17, true},
+    [KNOWN_UPGRADE] = {"upgrade", 7, true},
+    [KNOWN_CONTENT_LENGTH] = {"content-length", 14, false},
+    [KNOWN_EXPECT] = {"expect", 6, false},
+    [KNOWN_FORWARDED] = {"forwarded", 9, false},
+    [KNOWN_X_FORWARDED_FOR] = {"x-forwarded-for", 15, false},
+    [KNOWN_X_FORWARDED_PROTO] = {"x-forwarded-proto", 17, false},
+    [KNOWN_X_FORWARDED_HOST] = {"x-forwarded-host", 16, false},
+    [KNOWN_X_REQUEST_ID] = {"x-request-id", 12, false},
+    [KNOWN_TRACEPARENT] = {"traceparent", 11, false},
+    [KNOWN_IDEMPOTENCY_KEY] = {"idempotency-key", 15, false},
+    [KNOWN_RETRY_AFTER] = {"retry-after", 11, false},
+    [KNOWN_DATE] = {"date", 4, false},
+    [KNOWN_SERVER] = {"server", 6, false},
+    [KNOWN_COOKIE] = {"cookie", 6, false},
+    [KNOWN_PROXY_AUTHENTICATE] = {"proxy-authenticate", 18, true},
+    [KNOWN_PROXY_AUTHORIZATION] = {"proxy-authorization", 19, true},
+    [KNOWN_AUTHORIZATION] = {"authorization", 13, false},
 };
 
 /* By length and first letter; test_http1_grammar.c finds every row through it. */

@@ -44,17 +44,8 @@ static struct bytes take_word(struct bytes *rest)
 
 static bool parse_port(struct bytes text, uint16_t *port)
 {
-    uint32_t value = 0;
-
-    if (text.len == 0 || text.len > 5 || (text.len > 1 && text.at[0] == '0'))
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return false;
-        value = value * 10 + (uint32_t)(text.at[i] - '0');
-    }
-    *port = (uint16_t)value;
-    return value <= UINT16_MAX;
+    return (text.len == 1 || !bytes_starts_with(text, BYTES("0"))) &&
+           address_parse_port(text, port);
 }
 
 static bool parse_ip(struct bytes text, uint16_t family, struct address *address)

@@ -5,24 +5,11 @@
 #include "wire/grammar.h"
 #include "wire/head.h"
 
-static bool is_port(struct bytes text)
-{
-    uint32_t port = 0;
-
-    if (text.len == 0 || text.len > 5)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return false;
-        port = port * 10 + (uint32_t)(text.at[i] - '0');
-    }
-    return port <= UINT16_MAX;
-}
-
 /* RFC 3986 allows more: escapes, sub-delims, an empty port. No host name on the Internet needs them. */
 bool http1_is_authority(struct bytes text)
 {
     const uint8_t *end = text.at + text.len, *host_end;
+    uint16_t port;
 
     if (text.len > 0 && text.at[0] == '[') {
         struct address address;
@@ -41,7 +28,8 @@ bool http1_is_authority(struct bytes text)
             return false;
     }
     return host_end == end ||
-           (*host_end == ':' && is_port(bytes_of(host_end + 1, (size_t)(end - host_end) - 1)));
+           (*host_end == ':' &&
+            address_parse_port(bytes_of(host_end + 1, (size_t)(end - host_end) - 1), &port));
 }
 
 static bool ends_with_port(struct bytes authority)

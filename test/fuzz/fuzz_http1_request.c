@@ -1,8 +1,12 @@
 /*
  * A request tells the same story however it arrives. What is accepted means the same when it is written again, and when it is
- * forwarded as a proxy does: without hop fields, with one Host, with the framing that was understood.
+ * forwarded as a proxy does: without hop fields, with one Host, with the framing that was understood. And a reader that takes
+ * every liberty, sharing no code with the parser, finds the same end of the body: there is nothing to smuggle in between.
  */
 #include "head_properties.h"
+
+#include <ctype.h>
+#include <stdlib.h>
 
 static void same_meaning(const struct http1_head *a, struct bytes a_bytes,
                          const struct http1_head *b, struct bytes b_bytes)
@@ -70,6 +74,57 @@ static void forwarded(const struct http1_head *head, struct bytes bytes, struct 
     must(again.keep_alive && !again.upgrade);
 }
 
+struct lenient {
+    unsigned lengths, codings;
+    unsigned long long length;
+    bool chunked;
+};
+
+/* Ends lines at any LF, drops control bytes and blanks anywhere, takes numbers in any base, and `chunked` in any place. */
+static void read_leniently(struct lenient *found, struct bytes line)
+{
+    char text[HTTP1_HEAD_MAX + 1], *value;
+    size_t len = 0;
+
+    for (size_t i = 0; i < line.len; i++)
+        if (line.at[i] > ' ' && line.at[i] != 0x7f)
+            text[len++] = (char)tolower(line.at[i]);
+    text[len] = '\0';
+    value = strchr(text, ':');
+    if (!value)
+        return;
+    *value++ = '\0';
+    if (strcmp(text, "content-length") == 0) {
+        found->lengths++;
+        found->length = strtoull(value, NULL, 0);
+    }
+    if (strcmp(text, "transfer-encoding") == 0) {
+        found->codings++;
+        found->chunked |= strstr(value, "chunked") != NULL;
+    }
+}
+
+static void a_lenient_reader_agrees(const struct http1_head *head, struct bytes bytes)
+{
+    struct lenient found = {0};
+
+    must(bytes_find(bytes, 0) == bytes.len);
+    for (size_t at = 0; at < bytes.len;) {
+        struct bytes rest = bytes_skip(bytes, at);
+        size_t len = bytes_find(rest, '\n');
+
+        must(len > 0 && len < rest.len && rest.at[len - 1] == '\r');
+        must(bytes_find(rest, '\r') == len - 1);
+        read_leniently(&found, bytes_take(rest, len));
+        at += len + 1;
+    }
+    must(found.lengths + found.codings <= 1);
+    must(found.chunked == (head->framing == FRAMING_CHUNKED));
+    must((found.codings == 1) == (head->framing == FRAMING_CHUNKED));
+    must((found.lengths == 1) == (head->framing == FRAMING_LENGTH));
+    must(found.length == head->content_length);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes bytes = bytes_of(data, size);
@@ -82,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (same_however_it_arrives((struct arrival){.head_max = HTTP1_HEAD_MAX}, bytes, &head,
                                 &used) != HTTP1_DONE)
         return 0;
+    a_lenient_reader_agrees(&head, bytes_take(bytes, used));
     must(head.status == 0 && head.framing != FRAMING_UNTIL_CLOSE);
     must(head.minor == 0 || head.host.len > 0);
     must(head.framing != FRAMING_CHUNKED || head.minor == 1);
