@@ -69,8 +69,7 @@ enum http1_known { /* fields that this program looks at; all others are KNOWN_NO
 struct http1_field {
     struct http1_span name, value; /* value without blanks at its ends */
     uint8_t known;                 /* enum http1_known */
-    bool
-        hop; /* not to be forwarded: hop-by-hop by RFC 9110 7.6.1, or KNOWN_NONE and named by Connection */
+    bool hop; /* not to be forwarded: by RFC 9110 7.6.1, or KNOWN_NONE and named by Connection */
 };
 
 enum http1_framing { FRAMING_NONE, FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_UNTIL_CLOSE };
@@ -80,8 +79,11 @@ struct http1_head {
     enum http1_method method;
     struct http1_span method_name;
     struct http1_span target; /* as it came */
-    struct http1_span
-        path; /* of the target, without query; "*" and authority forms: the whole; never empty */
+    /*
+     * Without query; "*" and authority forms: the whole. Of an absolute form it may be empty, which means "/" (with OPTIONS and
+     * without query "*", RFC 9112 3.2.4). What follows it in the target is the query with its "?".
+     */
+    struct http1_span path;
     /*
      * Of the absolute or authority form's target, else of the Host field; with port. Empty only in HTTP/1.0. The Host field may
      * say otherwise than an absolute target: who forwards writes this one and not the field.
@@ -95,8 +97,7 @@ struct http1_head {
     uint8_t minor; /* HTTP/1.minor: 0 or 1 */
     enum http1_framing framing;
     uint64_t content_length; /* with FRAMING_LENGTH */
-    bool
-        keep_alive; /* the sender will take another message on this connection, by version and Connection */
+    bool keep_alive;         /* the sender goes on after this message, by version and Connection */
     /*
      * Of a request: Connection and Upgrade ask to change the protocol, to something other than HTTP or TLS. Of a response: it is
      * a 101, which is always complete in that.

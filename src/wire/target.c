@@ -70,9 +70,6 @@ static bool read_absolute(struct bytes bytes, struct http1_head *head, struct ht
     head->host = (struct http1_span){(uint16_t)(head->target.at + scheme), (uint16_t)len};
     head->path.at = (uint16_t)(head->target.at + path);
     head->path.len = (uint16_t)bytes_find(bytes_skip(target, path), '?');
-    /* An empty path means "/" (RFC 9110 4.2.3): the scheme has one to lend. */
-    if (head->path.len == 0)
-        head->path = (struct http1_span){(uint16_t)(head->target.at + scheme - 1), 1};
     return true;
 }
 
