@@ -1,3 +1,6 @@
+/*
+ * Tours of tables, and what a word in the wrong place may have meant.
+ */
 #include "schema/rows.h"
 
 enum { WORD_MAX = 64 };
@@ -64,6 +67,17 @@ void tour_enter(struct tour *tour)
 
     must(!tour->leaving);
     push(tour, tour->row, tour->row->rows, inside ? tour->offset : 0, false);
+}
+
+void tour_path(const struct tour *tour, struct buf *out)
+{
+    for (unsigned i = 0; i < tour->depth; i++) {
+        const struct option *owner = tour->level[i].owner;
+
+        if (owner)
+            buf_print(out, owner->type == OPTION_MAP ? "%s.NAME." : "%s.", owner->key);
+    }
+    buf_add_string(out, tour->row->key);
 }
 
 const struct option *rows_find(const struct option *rows, struct bytes key, size_t *offset)

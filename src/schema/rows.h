@@ -34,6 +34,8 @@ struct tour {
 void tour_begin(struct tour *tour, const struct option *rows);
 const struct option *tour_next(struct tour *tour);
 void tour_enter(struct tour *tour);
+/* Where the row stands: `pools.NAME.health_check.interval`. */
+void tour_path(const struct tour *tour, struct buf *out);
 
 /* A row of this level by its key; NULL: none. `offset` may be NULL. */
 const struct option *rows_find(const struct option *rows, struct bytes key, size_t *offset);
@@ -42,3 +44,5 @@ const struct option *rows_scalar(const struct option *rows);
 /* The key of this level that is nearest to a word, or NULL. */
 const char *rows_nearest(const struct option *rows, struct bytes word);
 bool is_scalar(enum option_type type);
+/* `a duration from 10ms to 1h`, `a section, or a list of them` */
+void rows_describe(const struct option *row, struct buf *out);

@@ -122,7 +122,7 @@ bool scalar_parse(const struct option *row, struct bytes text, bool quoted, stru
     scalar_bounds(row, &low, &high);
     if (!right || number < low || number > high)
         return false;
-    *value = (struct value){number, text};
+    *value = is_text(row) ? (struct value){.text = text} : (struct value){.number = number};
     return true;
 }
 
@@ -200,7 +200,7 @@ static void describe_range(const struct option *row, const char *what, const cha
     high_counts = high < INT64_MAX;
     buf_add_string(out, what);
     if (high_counts && (low_counts || !is_text(row))) {
-        buf_add_string(out, " from ");
+        buf_add_string(out, is_text(row) ? " of " : " from ");
         print_amount(row, low, out);
         buf_add_string(out, " to ");
         print_amount(row, high, out);

@@ -3,7 +3,6 @@
 #include "base/must.h"
 #include "unit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct reading {
@@ -242,7 +241,7 @@ static void a_value_of_the_wrong_kind_says_what_was_expected(void **state)
                     "workers: \"4\"\n"
                     "services: 5\n"
                     "pools: {api: {backends: [10.0.0.1:80], timeout: 5s}}\n",
-                    "error: cluster: found a list, expected a text from 1 to 64 bytes\n"
+                    "error: cluster: found a list, expected a text of 1 to 64 bytes\n"
                     "  shop.yaml:1:10\n"
                     "    1 | cluster: [a]\n"
                     "      |          ^^^\n"
@@ -461,7 +460,7 @@ static void control_characters_that_come_by_escapes_are_shown_as_escapes(void **
     (void)state;
     assert_findings(
         "cluster: \"a\\e[2J\\n\\u202e\"\n",
-        "error: cluster: found the text 'a\\x1b[2J\\n\\u202e', expected a text from 1 to 64 "
+        "error: cluster: found the text 'a\\x1b[2J\\n\\u202e', expected a text of 1 to 64 "
         "bytes\n"
         "  shop.yaml:1:10\n"
         "    1 | cluster: \"a\\e[2J\\n\\u202e\"\n"
@@ -471,18 +470,31 @@ static void control_characters_that_come_by_escapes_are_shown_as_escapes(void **
 
 static void a_long_line_is_shown_around_what_is_meant(void **state)
 {
-    char text[512] = "cluster: a\npools: {api: {on: reset, ";
-    struct reading r;
+    struct buf text;
 
     (void)state;
-    for (size_t at = strlen(text); at < 400;)
-        at += (size_t)snprintf(text + at, sizeof text - at, "timeout: {}, ");
-    strcat(text, "budget: x, backends: b:1}}\n");
-    begin(&r, bytes_of_string(text));
-    assert_non_null(strstr((const char *)r.printed.at, "    2 | \xe2\x80\xa6"));
-    assert_non_null(strstr((const char *)r.printed.at, "budget: x, backends: b:1}}\n      | "
-                                                       "                                   "));
-    end(&r);
+    buf_init(&text, 4096);
+    buf_add_string(&text, "cluster: a\npools: {api: {on: [");
+    for (int i = 0; i < 12; i++)
+        buf_add_string(&text, "reset, reset, ");
+    buf_add_string(&text, "503], budget: x, backends: b:1}}\n");
+    buf_add_byte(&text, '\0');
+    assert_findings(
+        (const char *)text.at,
+        "error: pools.api.on: found 25 items, expected from 0 to 16\n"
+        "  shop.yaml:2:19\n"
+        "    2 | pools: {api: {on: [reset, reset, reset, reset, reset, reset, reset, reset, "
+        "reset, reset, reset, rese\xe2\x80\xa6\n"
+        "      |                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
+        "^^^^^^^^^^^^^^^^^^^^^^^^\n"
+        "\n"
+        "error: pools.api.budget: found 'x', expected a percentage from 0% to 100%\n"
+        "  shop.yaml:2:202\n"
+        "    2 | \xe2\x80\xa6t, reset, reset, reset, reset, reset, reset, 503], budget: x, "
+        "backends: b:1}}\n"
+        "      |                                                             ^\n"
+        "  fix: a percentage with at most two decimals: 20% or 99.99%\n");
+    buf_fini(&text);
 }
 
 /* ---- what has bounds ---- */
