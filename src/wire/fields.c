@@ -4,6 +4,7 @@
  * Everything that two readers could understand differently is refused, never repaired (RFC 9112 6, 11.2):
  * - Content-Length is one field of digits that do not begin with a needless zero. Not two fields, even equal ones, and no list.
  * - Transfer-Encoding is `chunked`, in HTTP/1.1, without Content-Length. Another coding before it is 501; anything else is 400.
+ * - TRACE and CONNECT come without body: readers differ about whether what follows belongs to it.
  * - Host is one field in HTTP/1.1, at most one in 1.0, and always a host and port.
  *
  * Connection can take a field out of the message only when this program has no use for that field (KNOWN_NONE): naming Host,
@@ -220,6 +221,9 @@ bool http1_settle_request(struct bytes bytes, struct http1_head *head, struct ht
         head->framing = FRAMING_CHUNKED;
     else
         head->framing = s.length ? FRAMING_LENGTH : FRAMING_NONE;
+    if ((head->method == METHOD_TRACE || head->method == METHOD_CONNECT) &&
+        (s.chunked || head->content_length > 0))
+        return wrong(&s, 400, "a body with a method that has none");
     head->expects_continue &= s.chunked || head->content_length > 0;
     return true;
 }

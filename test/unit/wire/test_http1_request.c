@@ -274,6 +274,10 @@ static const struct head_row tricks[] = {
         "400 a field name that is not a token and a colon"),
     ROW("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n",
         "400 Transfer-Encoding in HTTP/1.0"),
+    ROW("TRACE / HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\n",
+        "400 a body with a method that has none"),
+    ROW("CONNECT a:1 HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n",
+        "400 a body with a method that has none"),
     /* names and hosts */
     ROW("POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 more than one Host"),
     ROW("POST / HTTP/1.1\r\n Host: a\r\nHost: b\r\n\r\n",
