@@ -34,7 +34,7 @@ enum {
     STREAM_CONNECTING = 1u << 5, /* stream_connect is under way */
     STREAM_FINISH = 1u << 6,     /* FIN when the queue is empty */
     STREAM_FINISHED = 1u << 7,   /* FIN was sent */
-    STREAM_EOF = 1u << 8,      /* the peer's FIN was read, and is to be told when it is its turn */
+    STREAM_EOF = 1u << 8,      /* nothing more can be read: the peer's FIN, or what `error` says */
     STREAM_ENDED = 1u << 9,    /* `ended` was called */
     STREAM_FAILED = 1u << 10,  /* `failed` was called */
     STREAM_CLOSED = 1u << 11,  /* by stream_close */
@@ -112,8 +112,10 @@ struct loop {
     struct list closing;  /* streams whose owner is to be told `closed` */
     uint32_t streams;     /* adopted or connecting, and not yet told `closed` */
 
-    uint32_t chunk_bytes, chunks_max, chunks_used; /* used: out of the free list and the region */
-    struct chunk *chunks;                          /* free ones, last released first */
+    uint32_t chunk_bytes, chunks_max;
+    uint32_t chunks_used; /* out of the free list and the region */
+    uint32_t chunks_lent; /* of those: to the kernel, to receive into */
+    struct chunk *chunks; /* free ones, last released first */
     struct segment *segments;
     struct relay *relays;
     struct pipe *pipes;

@@ -100,8 +100,8 @@ void listener_stop(struct listener *listener, bool drain_first)
 {
     if (!(listener->flags & LISTENER_STARTED))
         return;
-    listener->flags = drain_first ? LISTENER_DRAINING : 0;
     listener->loop->backend->unlisten(listener);
+    listener->flags = drain_first ? LISTENER_DRAINING : 0;
     timer_cancel(listener->loop, &listener->resume);
     if (drain_first)
         timer_arm(listener->loop, &listener->resume, listener->loop->now);

@@ -150,7 +150,7 @@ void chunk_release(struct loop *loop, struct chunk *chunk)
 
 uint32_t loop_chunks_free(const struct loop *loop)
 {
-    return loop->chunks_max - loop->chunks_used;
+    return loop->chunks_max - loop->chunks_used + loop->chunks_lent;
 }
 
 struct segment *segment_take(struct loop *loop)

@@ -161,7 +161,7 @@ struct scoreboard {
     counter generation; /* of the configuration in force; by the supervisor */
     counter started_ms;
     counter reloads, reloads_refused;
-    counter workers; /* how many are configured */
+    counter workers;             /* how many are configured */
     counter log_lines, log_lost; /* access log lines written, and not; by the monitor */
     struct role_record roles[ROLES_MAX];
     struct beat_record beats[ROLES_MAX];

@@ -370,3 +370,19 @@ void supervise_step(struct supervise *s, const struct supervise_event *event, st
     look_at_end(s, now, actions);
     supervise_check(s);
 }
+
+struct instant supervise_next_deadline(const struct supervise *s)
+{
+    struct instant next = after_ms(s->stepped, SUPERVISE_TICK_MS);
+
+    if (s->reading == READING_FILE && !s->reader_killed)
+        next = earlier(next, s->read_by);
+    if (s->reading == READING_SPREAD)
+        next = earlier(next, s->spread_by);
+    if (is_stopping(s) && !passed(s->stop_by, s->stepped))
+        next = earlier(next, s->stop_by);
+    for (uint32_t i = 0; i < s->roles_count; i++)
+        if (s->roles[i].state == ROLE_BACKING_OFF)
+            next = earlier(next, s->roles[i].start_at);
+    return next;
+}

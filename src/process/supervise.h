@@ -23,8 +23,9 @@ enum {
         5, /* a role that ends so often before the first readiness ends the start */
     SUPERVISE_FIRST_WORKER = 2,
     SUPERVISE_ACTIONS_MAX = 2 * ROLES_MAX + 8, /* a role is told at most twice in one step */
-    SUPERVISE_NOBODY = UINT32_MAX,
 };
+
+#define SUPERVISE_NOBODY UINT32_MAX /* an enumerator must fit an int */
 
 enum supervise_phase {
     SUPERVISE_BEGINNING, /* nothing has been ready yet */
@@ -116,5 +117,7 @@ void supervise_init(struct supervise *supervise, struct instant now,
 void supervise_set_workers(struct supervise *supervise, uint32_t workers);
 void supervise_step(struct supervise *supervise, const struct supervise_event *event,
                     struct instant now, struct supervise_actions *actions);
+/* When time alone will lead to an action, or the next tick is due. */
+struct instant supervise_next_deadline(const struct supervise *supervise);
 /* Aborts when the state contradicts itself: what a watchdog is petted after. */
 void supervise_check(const struct supervise *supervise);

@@ -221,14 +221,17 @@ static bool confine(struct role *role, struct err *err)
 
 static bool begin(struct role *role, struct err *err)
 {
-    char title[32];
+    char name[32], title[48];
 
     if (!process_die_with_parent(CHANNEL_FD, err) ||
         !scoreboard_map(SCOREBOARD_FD, &role->board, err) || !await_first_generation(role, err))
         return false;
-    snprintf(title, sizeof title, "%s %u", kinds[role->kind].name, role->worker);
-    log_begin(role->kind == ROLE_WORKER ? title : kinds[role->kind].name,
-              role_node_name(role->next));
+    snprintf(name, sizeof name, "%s %u", kinds[role->kind].name, role->worker);
+    if (role->kind != ROLE_WORKER)
+        snprintf(name, sizeof name, "%s", kinds[role->kind].name);
+    snprintf(title, sizeof title, "nines: %s", name);
+    process_set_title(title);
+    log_begin(name, role_node_name(role->next));
     if (!open_loop(role, err) || !confine(role, err))
         return false;
     atomic_store_explicit(&role->board->beats[role_slot(role->kind, role->worker)].loop,
@@ -251,7 +254,6 @@ static void turn_until_over(struct role *role)
     while (!role->over) {
         beat(role);
         loop_turn(role->loop, TURN_MAX_MS * NS_PER_MS);
-        role->turns++;
         role_close_lingering(role);
     }
     watch_stop(&role->channel);

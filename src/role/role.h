@@ -78,7 +78,6 @@ struct role {
     struct role_held *held; /* every descriptor that the supervisor lent */
     uint32_t held_count;
     struct watch channel;
-    uint64_t turns;
     bool over;
     int exit_code;
 };

@@ -56,7 +56,7 @@ static int hold(struct role *role, int received, uint64_t generation)
         *held = (struct role_held){.fd = take_fd(&fd), .device = stat.st_dev, .inode = stat.st_ino};
     }
     held->generation = generation;
-    held->close_at = 0;
+    held->close_at = NEVER;
     return held->fd;
 }
 
@@ -168,8 +168,8 @@ const char *role_node_name(const struct role_generation *generation)
 
 static void linger(struct role *role, struct role_held *held)
 {
-    if (held->close_at == 0)
-        held->close_at = role->turns + ROLE_LINGER_TURNS;
+    if (held->close_at.ns == NEVER.ns)
+        held->close_at = after_ms(loop_now(role->loop), ROLE_LINGER_MS);
 }
 
 void role_promote_generation(struct role *role)
@@ -203,7 +203,7 @@ void role_close_lingering(struct role *role)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < role->held_count; i++) {
-        if (role->held[i].close_at != 0 && role->turns >= role->held[i].close_at)
+        if (passed(role->held[i].close_at, loop_now(role->loop)))
             close(role->held[i].fd);
         else
             role->held[kept++] = role->held[i];

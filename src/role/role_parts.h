@@ -8,16 +8,16 @@
 
 enum {
     ROLE_HELD_MAX = 2 * (LISTENERS_MAX + WORKERS_MAX + 4), /* of two generations */
-    /* A listener that went is drained in the turn after `configure`; only then may its descriptor be closed. */
-    ROLE_LINGER_TURNS = 2,
+    /* A listener that went is drained soon after `configure`; only then may its descriptor be closed. */
+    ROLE_LINGER_MS = 200,
 };
 
 /* The same open file always has the same number here, however often it is sent: what runs on it goes on. */
 struct role_held {
     int fd;
     uint64_t device, inode;
-    uint64_t generation; /* the last that it came with */
-    uint64_t close_at;   /* the turn; 0: it stays */
+    uint64_t generation;     /* the last that it came with */
+    struct instant close_at; /* NEVER: it stays */
 };
 
 /* Takes what a frame brings for the generation to come. False: the supervisor and this process do not understand each other. */

@@ -24,11 +24,11 @@ def shop(system):
 
 
 def up(nines, backend):
-    return nines.metric("nines_backend_health", address=backend.address) == 1
+    return nines.metric("nines_backend_health", backend=backend.address) == 1
 
 
 def down(nines, backend):
-    return nines.metric("nines_backend_health", address=backend.address) == 0
+    return nines.metric("nines_backend_health", backend=backend.address) == 0
 
 
 def load(system, shop, seconds):
@@ -53,9 +53,9 @@ def test_a_killed_backend_fails_no_request_and_comes_back(system, shop):
     wait_until(lambda: down(shop, a), 5, "the dead one is found dead")
     a.restart()
     wait_until(lambda: up(shop, a), 5, "it is found alive")
-    served = shop.metric("nines_backend_requests_total", address=a.address)
+    served = shop.metric("nines_backend_requests_total", backend=a.address)
     wait_until(
-        lambda: shop.metric("nines_backend_requests_total", address=a.address) > served + 20,
+        lambda: shop.metric("nines_backend_requests_total", backend=a.address) > served + 20,
         10,
         "it gets its share again",
     )

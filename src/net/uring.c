@@ -1,0 +1,695 @@
+/*
+ * The io_uring back end: operations are handed to the kernel, which completes them. A stream that receives has one multishot
+ * receive that takes its buffers from a ring of chunks, so that an idle stream owns none; its queue has one send under way.
+ *
+ * A receive is not cancelled when receiving is turned off, only when bytes then come: most streams are turned on again before.
+ * Listeners and watches are polled and served by plain calls: a multishot accept would take connections that a listener which
+ * is being stopped has to leave to other processes. Relays splice by plain calls as well, since the ring's own splice is slower.
+ */
+#include "net/backend.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+enum {
+    SUBMISSIONS = 1024,
+    COMPLETIONS = 8192,
+    BUFFERS_MAX = 1024, /* lent to the kernel at a time; a power of two */
+    BUFFER_GROUP = 0,
+    MESSAGES_MAX = 32, /* gathered sends, and connects, of one submission */
+    POLLS_MAX = 1024,
+};
+
+/* What a completion is of, in the lowest bits of its user data. A cancellation's own outcome is of no interest. */
+enum op { OP_CANCEL, OP_RECEIVE, OP_SEND, OP_CONNECT, OP_READABLE, OP_WRITABLE, OP_POLL, OP_MASK };
+
+/* Of struct stream: what is under way. */
+enum {
+    URING_RECEIVE = STREAM_BACKEND,
+    URING_CANCEL = STREAM_BACKEND << 1, /* the receive is being cancelled */
+    URING_SEND = STREAM_BACKEND << 2,
+    URING_CONNECT = STREAM_BACKEND << 3,
+    URING_READABLE = STREAM_BACKEND << 4,
+    URING_WRITABLE = STREAM_BACKEND << 5,
+};
+
+/* Waits for a descriptor on behalf of a watch or a listener, whose storage may go before the kernel has answered. */
+struct poll {
+    struct poll *next; /* in the free list */
+    struct watch *watch;
+    struct listener *listener; /* both NULL: nobody waits any more */
+    bool armed;
+};
+
+/* What the kernel reads when it takes a submission, and not afterwards. */
+union message {
+    struct {
+        struct msghdr head;
+        struct iovec iov[GATHER_MAX];
+    };
+    struct sockaddr_storage address;
+};
+
+struct uring {
+    struct io_uring ring;
+    struct io_uring_buf_ring *buffers;
+    uint32_t buffers_count, reserve; /* its size; the chunks that are left to the owners */
+    struct chunk *lent[BUFFERS_MAX]; /* by buffer id */
+    uint16_t ids[BUFFERS_MAX];       /* a stack of those that are not lent */
+    uint32_t ids_free;
+    uint32_t messages_used;
+    struct poll *polls; /* free ones */
+    union message messages[MESSAGES_MAX];
+    struct poll polls_all[POLLS_MAX];
+};
+
+/* ---- submitting ---- */
+
+static uint64_t data_of(const void *what, enum op op)
+{
+    return (uint64_t)(uintptr_t)what | op;
+}
+
+static void submit(struct uring *uring)
+{
+    int done = io_uring_submit(&uring->ring);
+
+    must(done >= 0 || done == -EINTR || done == -EBUSY || done == -EAGAIN);
+    uring->messages_used = 0;
+}
+
+static struct io_uring_sqe *next_sqe(struct uring *uring)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+
+    while (!sqe) {
+        submit(uring);
+        sqe = io_uring_get_sqe(&uring->ring);
+    }
+    return sqe;
+}
+
+static union message *next_message(struct uring *uring)
+{
+    while (uring->messages_used == MESSAGES_MAX || io_uring_sq_space_left(&uring->ring) == 0)
+        submit(uring);
+    return &uring->messages[uring->messages_used++];
+}
+
+static void cancel(struct uring *uring, const void *what, enum op op)
+{
+    struct io_uring_sqe *sqe = next_sqe(uring);
+
+    io_uring_prep_cancel64(sqe, data_of(what, op), 0);
+    sqe->user_data = data_of(NULL, OP_CANCEL);
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+}
+
+/* ---- buffers ---- */
+
+/* Lends free chunks to the kernel, but leaves some to the owners as long as the kernel has any. */
+static void lend(struct loop *loop)
+{
+    struct uring *uring = loop->state;
+    int added = 0;
+
+    while (uring->ids_free > 0) {
+        uint32_t spare = loop->chunks_max - loop->chunks_used;
+        struct chunk *chunk;
+        uint16_t id;
+
+        if (spare <= uring->reserve && loop->chunks_lent > 0)
+            break;
+        chunk = chunk_take(loop);
+        if (!chunk)
+            break;
+        id = uring->ids[--uring->ids_free];
+        uring->lent[id] = chunk;
+        loop->chunks_lent++;
+        io_uring_buf_ring_add(uring->buffers, chunk->at, chunk->cap, id,
+                              io_uring_buf_ring_mask(uring->buffers_count), added++);
+    }
+    if (added)
+        io_uring_buf_ring_advance(uring->buffers, added);
+}
+
+/* The chunk that a completion was received into, with its reference; NULL when there is none. */
+static struct chunk *taken_back(struct loop *loop, const struct io_uring_cqe *cqe)
+{
+    struct uring *uring = loop->state;
+    uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+    struct chunk *chunk;
+
+    if (!(cqe->flags & IORING_CQE_F_BUFFER))
+        return NULL;
+    must(id < uring->buffers_count && uring->lent[id]);
+    chunk = uring->lent[id];
+    uring->lent[id] = NULL;
+    uring->ids[uring->ids_free++] = (uint16_t)id;
+    loop->chunks_lent--;
+    return chunk;
+}
+
+/* ---- streams ---- */
+
+static void under_way(struct stream *stream, struct io_uring_sqe *sqe, enum op op, uint32_t flag)
+{
+    sqe->user_data = data_of(stream, op);
+    stream->flags |= flag;
+    stream->inflight++;
+}
+
+/* False: the stream was closed and nobody wants to hear of it. */
+static bool completed(struct stream *stream, uint32_t flag)
+{
+    stream->flags &= ~flag;
+    stream->inflight--;
+    if (!(stream->flags & STREAM_CLOSED))
+        return true;
+    if (stream->inflight == 0)
+        stream_retire(stream);
+    return false;
+}
+
+static void start(struct stream *stream)
+{
+    stream->flags |= STREAM_READABLE;
+}
+
+static void uring_connect(struct stream *stream, const struct address *to)
+{
+    struct uring *uring = stream->loop->state;
+    union message *message = next_message(uring);
+    struct io_uring_sqe *sqe = next_sqe(uring);
+    socklen_t len = address_to_socket(to, &message->address);
+
+    stream->flags |= STREAM_READABLE;
+    io_uring_prep_connect(sqe, stream->fd, (struct sockaddr *)&message->address, len);
+    under_way(stream, sqe, OP_CONNECT, URING_CONNECT);
+}
+
+static void receive_more(struct stream *stream)
+{
+    struct io_uring_sqe *sqe = next_sqe(stream->loop->state);
+
+    io_uring_prep_recv_multishot(sqe, stream->fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BUFFER_GROUP;
+    under_way(stream, sqe, OP_RECEIVE, URING_RECEIVE);
+}
+
+static void stop_receiving(struct stream *stream)
+{
+    if ((stream->flags & (URING_RECEIVE | URING_CANCEL)) != URING_RECEIVE)
+        return;
+    stream->flags |= URING_CANCEL;
+    cancel(stream->loop->state, stream, OP_RECEIVE);
+}
+
+static void send_gathered(struct stream *stream)
+{
+    struct uring *uring = stream->loop->state;
+    union message *message = next_message(uring);
+    struct io_uring_sqe *sqe = next_sqe(uring);
+    bool all;
+
+    message->head = (struct msghdr){.msg_iov = message->iov};
+    message->head.msg_iovlen = queue_gather(stream, message->iov);
+    all = message->head.msg_iovlen < GATHER_MAX;
+    io_uring_prep_sendmsg(sqe, stream->fd, &message->head,
+                          MSG_NOSIGNAL | MSG_WAITALL | (all ? 0u : (unsigned)MSG_MORE));
+    under_way(stream, sqe, OP_SEND, URING_SEND);
+}
+
+static void send_queue(struct stream *stream)
+{
+    const struct segment *first = stream->queue;
+    struct io_uring_sqe *sqe;
+
+    if (first->next) {
+        send_gathered(stream);
+        return;
+    }
+    sqe = next_sqe(stream->loop->state);
+    io_uring_prep_send(sqe, stream->fd, first->at, first->len, MSG_NOSIGNAL | MSG_WAITALL);
+    under_way(stream, sqe, OP_SEND, URING_SEND);
+}
+
+static bool wants_bytes(const struct stream *stream)
+{
+    return (stream->flags & STREAM_RECEIVING) && !stream->relay && !stream_dead(stream);
+}
+
+static void receive(struct stream *stream)
+{
+    while (wants_bytes(stream) && stream->held) {
+        struct chunk *chunk = held_take(stream);
+
+        tell_received(stream, chunk, bytes_of(chunk->at + chunk->begin, chunk->len));
+        chunk_release(stream->loop, chunk);
+    }
+    if (!wants_bytes(stream))
+        return;
+    if (stream->flags & STREAM_EOF) {
+        if (stream->error)
+            tell_failed(stream, stream->error);
+        else
+            tell_ended(stream);
+    } else if (!(stream->flags & URING_RECEIVE)) {
+        receive_more(stream);
+    }
+}
+
+static void work(struct stream *stream)
+{
+    if (stream_dead(stream) || (stream->flags & STREAM_CONNECTING))
+        return;
+    if (!stream->queue)
+        queue_emptied(stream);
+    else if (!(stream->flags & URING_SEND))
+        send_queue(stream);
+    if (stream->feed)
+        relay_pump(stream->feed);
+    if (stream->relay)
+        relay_pump(stream->relay);
+    receive(stream);
+    if (stream->error && !stream->relay && !wants_bytes(stream))
+        tell_failed(stream, stream->error);
+}
+
+static bool claim(struct stream *stream)
+{
+    stop_receiving(stream);
+    return !(stream->flags & URING_RECEIVE);
+}
+
+static void await(struct stream *stream, uint32_t flag)
+{
+    bool reads = flag == STREAM_READABLE;
+    uint32_t polls = reads ? URING_READABLE : URING_WRITABLE;
+    struct io_uring_sqe *sqe;
+
+    if (stream->flags & polls)
+        return;
+    sqe = next_sqe(stream->loop->state);
+    io_uring_prep_poll_add(sqe, stream->fd, reads ? EPOLLIN : EPOLLOUT);
+    under_way(stream, sqe, reads ? OP_READABLE : OP_WRITABLE, polls);
+}
+
+static void stop(struct stream *stream)
+{
+    static const struct {
+        uint32_t flag;
+        enum op op;
+    } ops[] = {
+        {URING_SEND, OP_SEND},
+        {URING_CONNECT, OP_CONNECT},
+        {URING_READABLE, OP_READABLE},
+        {URING_WRITABLE, OP_WRITABLE},
+    };
+
+    if (stream->inflight == 0) {
+        stream_retire(stream);
+        return;
+    }
+    stop_receiving(stream);
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        if (stream->flags & ops[i].flag)
+            cancel(stream->loop->state, stream, ops[i].op);
+}
+
+/* ---- completions of streams ---- */
+
+static void bytes_came(struct stream *stream, struct chunk *chunk, uint32_t len)
+{
+    if (wants_bytes(stream) && !stream->held) {
+        tell_received(stream, chunk, bytes_of(chunk->at, len));
+        chunk_release(stream->loop, chunk);
+        return;
+    }
+    if (stream_dead(stream)) {
+        chunk_release(stream->loop, chunk);
+        return;
+    }
+    held_add(stream, chunk, len);
+    stop_receiving(stream);
+}
+
+static void received(struct stream *stream, const struct io_uring_cqe *cqe)
+{
+    struct chunk *chunk = taken_back(stream->loop, cqe);
+    int got = cqe->res;
+
+    if (!(cqe->flags & IORING_CQE_F_MORE) && !completed(stream, URING_RECEIVE | URING_CANCEL)) {
+        chunk_release(stream->loop, chunk);
+        return;
+    }
+    if (got > 0) {
+        bytes_came(stream, chunk, (uint32_t)got);
+        if (cqe->flags & IORING_CQE_F_MORE)
+            return;
+    } else {
+        chunk_release(stream->loop, chunk);
+    }
+    if (stream_dead(stream))
+        return;
+    if (got == -ENOBUFS) {
+        stream_queue_in(stream, &stream->loop->starving);
+        return;
+    }
+    if (got == 0)
+        stream->flags |= STREAM_EOF;
+    if (got < 0 && got != -ECANCELED && got != -EINTR) {
+        stream->flags |= STREAM_EOF;
+        if (!stream->error)
+            stream->error = (uint16_t)-got;
+    }
+    work(stream);
+}
+
+static void sent(struct stream *stream, int taken)
+{
+    if (!completed(stream, URING_SEND) || stream_dead(stream))
+        return;
+    if (taken < 0 && taken != -EAGAIN && taken != -EINTR) {
+        send_failed(stream, -taken);
+        return;
+    }
+    if (taken > 0)
+        queue_taken(stream, (size_t)taken);
+    if (!stream->queue) {
+        queue_emptied(stream);
+        tell_drained(stream);
+    }
+    if (stream->queue || stream->feed)
+        work(stream);
+}
+
+static void connected(struct stream *stream, int result)
+{
+    if (!completed(stream, URING_CONNECT))
+        return;
+    if (result < 0) {
+        tell_failed(stream, -result);
+        return;
+    }
+    tell_connected(stream);
+    work(stream);
+}
+
+static void became_ready(struct stream *stream, uint32_t polls, uint32_t flag)
+{
+    if (!completed(stream, polls))
+        return;
+    stream->flags |= flag;
+    work(stream);
+}
+
+/* ---- listeners and watches ---- */
+
+static struct poll *poll_take(struct uring *uring)
+{
+    struct poll *poll = uring->polls;
+
+    must(poll); /* a process has few of what is watched */
+    uring->polls = poll->next;
+    *poll = (struct poll){0};
+    return poll;
+}
+
+static void poll_release(struct uring *uring, struct poll *poll)
+{
+    poll->next = uring->polls;
+    uring->polls = poll;
+}
+
+static void poll_arm(struct uring *uring, struct poll *poll, int fd, uint32_t events)
+{
+    struct io_uring_sqe *sqe = next_sqe(uring);
+
+    io_uring_prep_poll_add(sqe, fd, events);
+    sqe->user_data = data_of(poll, OP_POLL);
+    poll->armed = true;
+}
+
+/* Nobody waits any more. One whose owner is being told just now is released after that. */
+static void poll_forget(struct uring *uring, struct poll *poll)
+{
+    if (!poll)
+        return;
+    poll->watch = NULL;
+    poll->listener = NULL;
+    if (poll->armed)
+        cancel(uring, poll, OP_POLL);
+}
+
+static bool uring_listen(struct listener *listener)
+{
+    struct uring *uring = listener->loop->state;
+    struct poll *poll = poll_take(uring);
+
+    poll->listener = listener;
+    listener->poll = poll;
+    /* Exclusive: one connection wakes one of the processes that share the socket. */
+    poll_arm(uring, poll, listener->fd, EPOLLIN | EPOLLEXCLUSIVE);
+    return true;
+}
+
+static void unlisten(struct listener *listener)
+{
+    poll_forget(listener->loop->state, listener->poll);
+    listener->poll = NULL;
+}
+
+static uint32_t interest(const struct watch *watch)
+{
+    return (watch->flags & WATCH_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
+           (watch->flags & WATCH_WRITE ? EPOLLOUT : 0u);
+}
+
+static void unwatch(struct watch *watch)
+{
+    poll_forget(watch->loop->state, watch->poll);
+    watch->poll = NULL;
+}
+
+static void watch_fd(struct watch *watch)
+{
+    struct uring *uring = watch->loop->state;
+    struct poll *poll = watch->poll;
+
+    if (poll && !poll->armed)
+        return; /* it is being told, and then waits for what it now wants */
+    unwatch(watch);
+    if (!interest(watch))
+        return;
+    poll = poll_take(uring);
+    poll->watch = watch;
+    watch->poll = poll;
+    poll_arm(uring, poll, watch->fd, interest(watch));
+}
+
+static void poll_again(struct uring *uring, struct poll *poll)
+{
+    if (poll->listener) {
+        poll_arm(uring, poll, poll->listener->fd, EPOLLIN | EPOLLEXCLUSIVE);
+    } else if (poll->watch && interest(poll->watch)) {
+        poll_arm(uring, poll, poll->watch->fd, interest(poll->watch));
+    } else {
+        if (poll->watch)
+            poll->watch->poll = NULL;
+        poll_release(uring, poll);
+    }
+}
+
+static void polled(struct uring *uring, struct poll *poll, int result)
+{
+    const uint32_t trouble = EPOLLHUP | EPOLLERR;
+    uint32_t events = result < 0 ? 0 : (uint32_t)result;
+
+    poll->armed = false;
+    if (poll->listener)
+        listener_accept(poll->listener);
+    else if (poll->watch)
+        watch_tell(poll->watch, events & (EPOLLIN | EPOLLRDHUP | trouble),
+                   events & (EPOLLOUT | trouble));
+    poll_again(uring, poll);
+}
+
+/* ---- waiting ---- */
+
+static void dispatch(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+    void *what = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)OP_MASK);
+
+    switch ((enum op)(cqe->user_data & OP_MASK)) {
+    case OP_CANCEL:
+        break;
+    case OP_RECEIVE:
+        received(what, cqe);
+        break;
+    case OP_SEND:
+        sent(what, cqe->res);
+        break;
+    case OP_CONNECT:
+        connected(what, cqe->res);
+        break;
+    case OP_READABLE:
+        became_ready(what, URING_READABLE, STREAM_READABLE);
+        break;
+    case OP_WRITABLE:
+        became_ready(what, URING_WRITABLE, STREAM_WRITABLE);
+        break;
+    case OP_POLL:
+        polled(uring, what, cqe->res);
+        break;
+    case OP_MASK:
+        never("a completion of a kind that was never submitted");
+    }
+}
+
+static int submit_and_wait(struct io_uring *ring, int64_t wait_ns)
+{
+    struct __kernel_timespec wait = {.tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S};
+    struct io_uring_cqe *cqe;
+
+    if (wait_ns == 0)
+        return io_uring_submit_and_get_events(ring);
+    if (wait_ns == INT64_MAX)
+        return io_uring_submit_and_wait(ring, 1);
+    return io_uring_submit_and_wait_timeout(ring, &cqe, 1, &wait, NULL);
+}
+
+static void wait(struct loop *loop, int64_t wait_ns)
+{
+    struct uring *uring = loop->state;
+    unsigned head, ready, handled = 0;
+    struct io_uring_cqe *cqe;
+    int result;
+
+    lend(loop);
+    result = submit_and_wait(&uring->ring, wait_ns);
+    must(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+         result == -EBUSY);
+    uring->messages_used = 0;
+    loop->now = clock_now();
+    ready = io_uring_cq_ready(&uring->ring);
+    io_uring_for_each_cqe(&uring->ring, head, cqe)
+    {
+        if (handled == ready)
+            break;
+        handled++;
+        dispatch(uring, cqe);
+        loop_settle(loop);
+    }
+    io_uring_cq_advance(&uring->ring, handled);
+}
+
+/* ---- opening ---- */
+
+static uint32_t buffers_for(uint32_t chunks)
+{
+    uint32_t count = 1;
+
+    while (count * 2 <= chunks / 2 && count * 2 <= BUFFERS_MAX)
+        count *= 2;
+    return count;
+}
+
+static bool open_buffers(struct loop *loop, struct err *err)
+{
+    struct uring *uring = loop->state;
+    struct io_uring_buf_reg reg = {.bgid = BUFFER_GROUP};
+    size_t size;
+    void *at;
+    int result;
+
+    uring->buffers_count = buffers_for(loop->chunks_max);
+    uring->reserve = loop->chunks_max / 8;
+    size = uring->buffers_count * sizeof(struct io_uring_buf);
+    at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return err_system(err, "reserve the buffer ring of io_uring");
+    uring->buffers = at;
+    reg.ring_addr = (uint64_t)(uintptr_t)at;
+    reg.ring_entries = uring->buffers_count;
+    result = io_uring_register_buf_ring(&uring->ring, &reg, 0);
+    if (result < 0) {
+        errno = -result;
+        return err_system(err, "register the buffer ring of io_uring, which needs Linux 6.1");
+    }
+    io_uring_buf_ring_init(uring->buffers);
+    for (uint32_t id = uring->buffers_count; id-- > 0;)
+        uring->ids[uring->ids_free++] = (uint16_t)id;
+    return true;
+}
+
+static void release(struct loop *loop)
+{
+    struct uring *uring = loop->state;
+
+    if (uring->buffers)
+        munmap(uring->buffers, uring->buffers_count * sizeof(struct io_uring_buf));
+    free(uring);
+    loop->state = NULL;
+}
+
+static void uring_close(struct loop *loop)
+{
+    struct uring *uring = loop->state;
+
+    io_uring_queue_exit(&uring->ring);
+    release(loop);
+}
+
+static bool uring_open(struct loop *loop, struct err *err)
+{
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+        .cq_entries = COMPLETIONS};
+    struct uring *uring = calloc(1, sizeof *uring);
+    int result;
+
+    if (!uring)
+        return err_system(err, "open an io_uring loop");
+    loop->state = uring;
+    result = io_uring_queue_init_params(SUBMISSIONS, &uring->ring, &params);
+    if (result < 0) {
+        errno = -result;
+        (void)err_system(err,
+                         "open an io_uring loop, which needs Linux 6.1 and no rule against it");
+        release(loop);
+        return false;
+    }
+    /* Saves a reference count per call; where it cannot be had, all works as well. */
+    (void)io_uring_register_ring_fd(&uring->ring);
+    for (size_t i = POLLS_MAX; i-- > 0;)
+        poll_release(uring, &uring->polls_all[i]);
+    if (open_buffers(loop, err))
+        return true;
+    uring_close(loop);
+    return false;
+}
+
+const struct backend backend_uring = {
+    .kind = LOOP_URING,
+    .open = uring_open,
+    .close = uring_close,
+    .wait = wait,
+    .start = start,
+    .connect = uring_connect,
+    .work = work,
+    .claim = claim,
+    .await = await,
+    .stop = stop,
+    .listen = uring_listen,
+    .unlisten = unlisten,
+    .watch = watch_fd,
+    .unwatch = unwatch,
+};

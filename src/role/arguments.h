@@ -1,0 +1,26 @@
+/*
+ * arguments: the options that commands which read the configuration have in common. Says on standard error what is wrong.
+ */
+#pragma once
+
+#include "base/must.h"
+
+#include <stdbool.h>
+
+enum argument {
+    ARGUMENT_FILE = 1,     /* -c FILE; required */
+    ARGUMENT_NODE = 2,     /* --node NAME */
+    ARGUMENT_DEFAULTS = 4, /* --defaults */
+    ARGUMENT_OFFLINE = 8,  /* --no-resolve */
+    ARGUMENT_OPERAND = 16, /* one word, or none */
+};
+
+enum { ARGUMENTS_EXIT = 2 };
+
+struct arguments {
+    const char *file, *node, *operand; /* NULL: not given */
+    bool defaults, offline;
+};
+
+/* `allowed`: a sum of enum argument. */
+MUST_USE bool arguments_parse(struct arguments *arguments, unsigned allowed, int argc, char **argv);

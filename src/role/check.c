@@ -1,0 +1,126 @@
+/*
+ * The commands that read a configuration without running it: `check`, `config show`, `config explain`, `config schema`.
+ */
+#include "role/arguments.h"
+#include "role/config.h"
+#include "role/role.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { EXIT_OF_CONFIG = 78, EXIT_FAILED = 1, TEXT_MAX = 16 << 20 };
+
+static void print(const struct buf *text, FILE *file)
+{
+    if (text->len)
+        fwrite(text->at, 1, text->len, file);
+}
+
+/* Findings go to standard error. */
+static bool compile(const struct arguments *arguments, struct buf *image)
+{
+    const struct config_request request = {
+        .file = arguments->file,
+        .fd = -1,
+        .node = arguments->node,
+        .colour = isatty(STDERR_FILENO) == 1,
+        .resolve = !arguments->offline,
+    };
+    struct buf findings;
+    bool good;
+
+    buf_init(&findings, TEXT_MAX);
+    good = config_compile(&request, image, &findings);
+    print(&findings, stderr);
+    buf_fini(&findings);
+    return good;
+}
+
+static int run_check(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct buf image;
+    bool good;
+
+    if (!arguments_parse(&arguments, ARGUMENT_FILE | ARGUMENT_NODE | ARGUMENT_OFFLINE, argc, argv))
+        return ARGUMENTS_EXIT;
+    buf_init(&image, TEXT_MAX);
+    good = compile(&arguments, &image);
+    if (good) {
+        const struct config *config = config_of((struct image){image.at, image.len});
+
+        printf("%s: good: services %u, pools %u, listeners %u\n", arguments.file,
+               config->services.count, config->pools.count, config->listeners);
+    }
+    buf_fini(&image);
+    return good ? 0 : EXIT_OF_CONFIG;
+}
+
+static int run_show(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct buf image, text;
+    bool good;
+
+    if (!arguments_parse(&arguments,
+                         ARGUMENT_FILE | ARGUMENT_NODE | ARGUMENT_OFFLINE | ARGUMENT_DEFAULTS, argc,
+                         argv))
+        return ARGUMENTS_EXIT;
+    buf_init(&image, TEXT_MAX);
+    buf_init(&text, TEXT_MAX);
+    good = compile(&arguments, &image);
+    if (good)
+        schema_show(config_options, (struct image){image.at, image.len}, arguments.defaults, &text);
+    print(&text, stdout);
+    buf_fini(&text);
+    buf_fini(&image);
+    return good ? 0 : EXIT_OF_CONFIG;
+}
+
+static int run_explain(int argc, char **argv)
+{
+    struct arguments arguments;
+    const char *key, *nearest = NULL;
+    struct buf text;
+    bool known;
+
+    if (!arguments_parse(&arguments, ARGUMENT_OPERAND, argc, argv))
+        return ARGUMENTS_EXIT;
+    key = arguments.operand ? arguments.operand : "";
+    buf_init(&text, TEXT_MAX);
+    known = schema_explain(config_options, key, &text, &nearest);
+    print(&text, stdout);
+    buf_fini(&text);
+    if (known)
+        return 0;
+    fprintf(stderr, "nines config explain: there is no key '%s'", key);
+    if (nearest)
+        fprintf(stderr, "; did you mean '%s'?\n", nearest);
+    else
+        fprintf(stderr, "; `nines config explain` lists them all\n");
+    return EXIT_FAILED;
+}
+
+static int run_schema(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct buf text;
+
+    if (!arguments_parse(&arguments, 0, argc, argv))
+        return ARGUMENTS_EXIT;
+    buf_init(&text, TEXT_MAX);
+    schema_json(config_options, &text);
+    print(&text, stdout);
+    buf_fini(&text);
+    return 0;
+}
+
+const struct command role_commands[] = {
+    {"check", "-c FILE [--node NAME] [--no-resolve]", run_check,
+     "Reads a configuration and says all that is wrong with it."},
+    {"config show", "-c FILE [--node NAME] [--no-resolve] [--defaults]", run_show,
+     "Prints the configuration as nines understands it; --defaults adds what was left out."},
+    {"config explain", "[KEY]", run_explain, "Explains a key of the configuration, or lists all."},
+    {"config schema", "", run_schema, "Prints the JSON Schema of the configuration, for editors."},
+    {0},
+};

@@ -1,0 +1,125 @@
+/*
+ * supervisor: private to role/supervisor*.c. The process that is root where any is: it holds descriptors and children, and carries
+ * out what process/supervise.h decides. It parses nothing: words of the command line, sealed images and frames of fixed size
+ * are all that it reads.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "process/process.h"
+#include "process/supervise.h"
+#include "role/config.h"
+#include "role/messages.h"
+
+enum {
+    SUPERVISOR_FINDINGS_MAX = 256 << 10,
+    SUPERVISOR_PATH_MAX = 108,
+    SUPERVISOR_EVENTS_MAX = 512, /* an action makes at most one, a channel FRAMES_A_TURN */
+    FRAMES_A_TURN = 16,
+};
+
+/* A configuration, with every descriptor that its services listen on. */
+struct generation {
+    uint64_t number; /* 0: none */
+    int image_fd;
+    struct image image;
+    const struct config *config;
+    uint32_t listener_count;
+    struct address addresses[LISTENERS_MAX];
+    int listeners[LISTENERS_MAX];
+};
+
+struct child {
+    int pid, pidfd, channel; /* -1: none */
+    uint64_t beat;           /* as last read from the scoreboard */
+};
+
+/* The short-lived process that reads a configuration. */
+struct reading {
+    struct child child;
+    int image_fd;
+    bool refused, killed;
+    struct buf findings;
+};
+
+/* What is opened once, and kept for as long as nines runs. */
+struct fixtures {
+    int admin_fd, cli_fd, access_log_fd;
+    char cli_path[SUPERVISOR_PATH_MAX], access_log[1024];
+    int log_pipes[WORKERS_MAX][2]; /* read end, write end; -1: none */
+};
+
+struct supervisor {
+    const char *file, *node;
+    struct supervise core;
+    struct supervise_event events[SUPERVISOR_EVENTS_MAX]; /* not yet decided upon */
+    uint32_t event_count;
+    struct scoreboard *board;
+    int board_fd, signal_fd;
+    struct generation current, next; /* next: while it is being prepared */
+    int gone[LISTENERS_MAX];         /* listeners that only the previous generation had */
+    uint32_t gone_count;
+    struct fixtures fixtures;
+    struct child children[ROLES_MAX];
+    struct reading reading;
+    uint32_t
+        operator_waits; /* reloads to come until the one that the monitor's operator asked for; 0: nobody asked */
+    char refusal[CHANNEL_BODY_MAX]; /* why the last configuration was refused, for that operator */
+    struct instant pet_at;          /* the watchdog; NEVER: there is none */
+    int64_t pet_ms;
+    int exit_code;
+    bool over;
+};
+
+enum { EXIT_CONFIG = 78 };
+
+/* ---- supervisor.c ---- */
+
+/* For the core to decide upon, once what is being done now is done. */
+void supervisor_event(struct supervisor *supervisor, enum supervise_event_kind kind, uint32_t slot,
+                      uint64_t number);
+
+/* ---- supervisor_children.c ---- */
+
+const char *supervisor_slot_name(uint32_t slot, char *text, size_t cap);
+/* How a process ended, as half a sentence. */
+const char *supervisor_ending(int status, char *text, size_t cap);
+void children_init(struct supervisor *supervisor);
+void children_start(struct supervisor *supervisor, uint32_t slot);
+void children_spread(struct supervisor *supervisor, uint32_t slot);
+void children_kill(struct supervisor *supervisor, uint32_t slot, enum supervise_reason reason);
+void children_tell(struct supervisor *supervisor, uint32_t slot, struct frame *frame);
+void children_listen(struct supervisor *supervisor, uint32_t slot); /* its channel is readable */
+void children_reap(struct supervisor *supervisor, uint32_t slot);   /* its pidfd is */
+void children_look_at_beats(struct supervisor *supervisor);
+void child_close(struct child *child);
+
+/* ---- supervisor_reading.c ---- */
+
+void reading_init(struct supervisor *supervisor);
+void reading_begin(struct supervisor *supervisor);
+void reading_kill(struct supervisor *supervisor);
+void reading_listen(struct supervisor *supervisor);
+void reading_reap(struct supervisor *supervisor); /* leads to EVENT_READ or EVENT_REFUSED */
+
+/* ---- supervisor_generation.c: what a generation needs, opened or refused as a whole ---- */
+
+/* From an image to `next`, with its listeners bound; findings gets a sentence for everything that cannot be had. Uses up the descriptor. */
+MUST_USE bool generation_prepare(struct supervisor *supervisor, int image_fd, struct buf *findings);
+void generation_commit(struct supervisor *supervisor); /* next becomes current */
+/* Closes the listeners that went: the workers have their own, which they drain. */
+void generation_close_gone(struct supervisor *supervisor);
+uint32_t generation_workers(const struct config *config);
+
+/* ---- supervisor_fixtures.c ---- */
+
+void fixtures_init(struct fixtures *fixtures);
+MUST_USE bool fixtures_open(struct fixtures *fixtures, const struct generation *generation,
+                            struct buf *findings);
+MUST_USE bool fixtures_reopen_access_log(struct fixtures *fixtures, struct err *err);
+void fixtures_close(struct fixtures *fixtures);
+/* Why a port cannot be had, and what to do; `who` wants it. */
+void fixtures_explain_port(struct buf *findings, const char *who, const struct address *address,
+                           int error);
+/* Open descriptors as the configuration needs them; a warning when this process may not have so many. */
+void fixtures_raise_limit(const struct config *config);

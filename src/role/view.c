@@ -1,0 +1,101 @@
+#include "role/view.h"
+
+#include "base/must.h"
+
+#include <string.h>
+
+/* What a person writes for this choice, from the row that reads it. */
+static const char *choice_name(const struct option *rows, const char *key, int32_t choice)
+{
+    for (const struct option *row = rows; row->key; row++) {
+        if (strcmp(row->key, key) != 0)
+            continue;
+        for (int32_t i = 0; row->choices[i]; i++)
+            if (i == choice)
+                return row->choices[i];
+    }
+    never("a choice that the rows do not have");
+}
+
+static void fill_listens(struct view *view, struct image image, struct ref ref)
+{
+    const struct balancer_listen *listens = image_items(image, ref, sizeof *listens);
+
+    must(view->view.listen_count + ref.count <= LISTENERS_MAX);
+    for (uint32_t i = 0; i < ref.count; i++)
+        view->listens[view->view.listen_count++] = image_string(image, listens[i].endpoint);
+}
+
+static void fill_services(struct view *view, struct image image, const struct config *config)
+{
+    const struct balancer_service *services =
+        image_items(image, config->services, sizeof *services);
+
+    must(config->services.count <= SERVICES_MAX);
+    for (uint32_t i = 0; i < config->services.count; i++) {
+        const struct balancer_service *service = &services[i];
+
+        view->services[view->view.service_count++] = (struct admin_service){
+            .name = image_string(image, service->item.name),
+            .protocol = choice_name(balancer_service_options, "protocol", service->protocol),
+            .slot = service->slot,
+            .first = view->view.listen_count,
+            .count = service->listen.count,
+            .pool = image_string(image, service->pool)};
+        fill_listens(view, image, service->listen);
+    }
+}
+
+static void fill_backends(struct view *view, struct image image, const struct config_pool *pool)
+{
+    const struct balancer_backend *backends =
+        image_items(image, pool->pool.backends, sizeof *backends);
+
+    must(view->view.backend_count + pool->pool.backends.count <= BACKENDS_MAX);
+    for (uint32_t i = 0; i < pool->pool.backends.count; i++)
+        view->backends[view->view.backend_count++] =
+            (struct admin_backend){.endpoint = image_string(image, backends[i].endpoint),
+                                   .zone = image_string(image, backends[i].zone),
+                                   .slot = backends[i].slot,
+                                   .weight = backends[i].weight,
+                                   .backup = backends[i].backup,
+                                   .drain = backends[i].drain,
+                                   .checked = pool->checked};
+}
+
+static void fill_pools(struct view *view, struct image image, const struct config *config)
+{
+    const struct config_pool *pools = image_items(image, config->pools, sizeof *pools);
+
+    must(config->pools.count <= POOLS_MAX);
+    for (uint32_t i = 0; i < config->pools.count; i++) {
+        const struct balancer_pool *pool = &pools[i].pool;
+
+        view->pools[view->view.pool_count++] = (struct admin_pool){
+            .name = image_string(image, pool->item.name),
+            .algorithm = choice_name(balancer_pool_options, "algorithm", pool->algorithm),
+            .first = view->view.backend_count,
+            .count = pool->backends.count};
+        fill_backends(view, image, &pools[i]);
+    }
+}
+
+void view_fill(struct view *view, const struct role_generation *generation, const char *node)
+{
+    static const char *outcomes[HEALTH_OUTCOMES];
+
+    for (int outcome = 0; outcome < HEALTH_OUTCOMES; outcome++)
+        outcomes[outcome] = health_outcome_name((enum health_outcome)outcome);
+    view->view =
+        (struct admin_view){.node = node,
+                            .cluster = image_string(generation->image, generation->config->cluster),
+                            .generation = generation->number,
+                            .services = view->services,
+                            .listens = view->listens,
+                            .pools = view->pools,
+                            .backends = view->backends,
+                            .outcomes = outcomes,
+                            .outcome_count = HEALTH_OUTCOMES};
+    fill_services(view, generation->image, generation->config);
+    fill_pools(view, generation->image, generation->config);
+}
