@@ -6,4 +6,9 @@
 
 #include "schema/schema.h"
 
+#define CLI_SOCKET "/run/nines/nines.sock" /* where nothing else is said */
+
 extern const struct command cli_commands[];
+
+/* Where the nines that a configuration file describes listens. The cli reads no configuration, so role/main.c says how. */
+extern bool (*cli_socket_of)(const char *file, char *path, size_t cap, struct err *err);

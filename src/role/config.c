@@ -105,3 +105,30 @@ bool config_compile(const struct config_request *request, struct buf *image, str
     buf_fini(&text);
     return good;
 }
+
+bool config_socket(const char *file, char *path, size_t cap, struct err *err)
+{
+    const struct config_request request = {.file = file, .fd = -1};
+    struct findings *findings;
+    struct buf text, image;
+    int len = -1;
+
+    buf_init(&text, FILE_BYTES_MAX + 4096);
+    if (!read_file(&request, &text, err)) {
+        buf_fini(&text);
+        return false;
+    }
+    findings = findings_new(file, buf_bytes(&text));
+    (void)!schema_read(config_options, sizeof(struct config), findings, &image);
+    if (image.len >= sizeof(struct config)) {
+        const struct image read = {image.at, image.len};
+
+        len = snprintf(path, cap, "%s/nines.sock",
+                       image_string(read, config_of(read)->runtime_directory));
+    }
+    findings_free(findings);
+    buf_fini(&image);
+    buf_fini(&text);
+    return (len >= 0 && (size_t)len < cap) ||
+           err_set(err, ERR_CONFIG, "'%s' does not say a runtime_directory that can be used", file);
+}

@@ -60,6 +60,9 @@ struct config_request {
 /* Reads, checks, resolves, and numbers slots and listeners. On false `findings` (owned by the caller) says all that is wrong. */
 MUST_USE bool config_compile(const struct config_request *request, struct buf *image,
                              struct buf *findings);
+/* Where the nines that this file describes listens for the command line. Mistakes in the file are passed over: it may be the one that
+ * is being edited while an older one is in force. */
+MUST_USE bool config_socket(const char *file, char *path, size_t cap, struct err *err);
 static inline const struct config *config_of(struct image image)
 {
     return image_items(image, (struct ref){0, 1}, sizeof(struct config));

@@ -106,6 +106,7 @@ int main(int argc, char **argv)
     int used = 0;
 
     process_title_begin(argc, argv);
+    cli_socket_of = config_socket;
     if (argc < 2) {
         run_help(1, argv);
         return EXIT_USAGE;

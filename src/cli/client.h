@@ -1,0 +1,38 @@
+/*
+ * cli/client: asks the nines that runs on this machine, over its Unix socket. Blocks, but never for longer than it was told.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <jansson.h>
+
+enum { CLIENT_TIMEOUT_MS = 10000 };
+
+/* What all commands that talk to a nines take: `-c FILE`, `--socket PATH`, then their own. */
+struct client_options {
+    char socket[256];
+    bool json;            /* --json */
+    bool all;             /* --all */
+    const char *words[2]; /* operands */
+    uint32_t word_count;
+};
+
+/* `wanted` operands must be there, and flags that `flags` names (a NULL-terminated list) are taken. */
+MUST_USE bool client_parse(struct client_options *options, int argc, char **argv, uint32_t wanted,
+                           const char *const *flags, struct err *err);
+
+struct client_answer {
+    uint16_t status;
+    struct buf body; /* the caller's to buf_fini, on success */
+};
+
+MUST_USE bool client_ask(const char *socket, const char *method, const char *target,
+                         int64_t timeout_ms, struct client_answer *answer, struct err *err);
+/* Asks, and reads the answer as JSON, which is the caller's to json_decref. An answer that is neither 200 nor JSON is an error;
+ * *status may be NULL, else any status is fine. */
+MUST_USE bool client_ask_json(const char *socket, const char *method, const char *target,
+                              int64_t timeout_ms, json_t **json, uint16_t *status, struct err *err);
+/* Prints the sentence on standard error and returns the exit code of its kind: 1, 2 usage, 5 timeout, 78 configuration. */
+int client_fail(const char *command, const struct err *err);

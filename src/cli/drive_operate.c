@@ -1,0 +1,169 @@
+#include "cli/operate.h"
+
+#include "base/own.h"
+#include "cli/client.h"
+#include "cli/show.h"
+#include "cli/terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PAGE_MAX = 16 << 20, TARGET_MAX = 1024, RELOAD_TIMEOUT_MS = 65000, EXIT_CONFIGURATION = 78 };
+
+static void print(struct buf *out)
+{
+    fwrite(out->at, 1, out->len, stdout);
+    buf_fini(out);
+}
+
+int run_status(int argc, char **argv)
+{
+    static const char *const flags[] = {"--json", "--all", NULL};
+    struct client_options options;
+    struct client_answer answer;
+    struct err err;
+    struct buf out;
+    json_t *status;
+
+    if (!client_parse(&options, argc, argv, 0, flags, &err))
+        return client_fail("status", &err);
+    if (options.json) {
+        if (!client_ask(options.socket, "GET", "/api/v1/status", CLIENT_TIMEOUT_MS, &answer, &err))
+            return client_fail("status", &err);
+        print(&answer.body);
+        return answer.status == 200 ? 0 : 1;
+    }
+    if (!client_ask_json(options.socket, "GET", "/api/v1/status", CLIENT_TIMEOUT_MS, &status, NULL,
+                         &err))
+        return client_fail("status", &err);
+    buf_init(&out, PAGE_MAX);
+    show_status(status, options.all, terminal_colours(), &out);
+    json_decref(status);
+    print(&out);
+    return 0;
+}
+
+/* Percent-encodes all that is not an unreserved character (RFC 3986 2.3) or `:`. */
+static void add_segment(struct buf *out, const char *text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (; *text; text++) {
+        uint8_t byte = (uint8_t)*text, letter = byte | 0x20;
+
+        if ((letter >= 'a' && letter <= 'z') || (byte >= '0' && byte <= '9') ||
+            strchr("-._~:", byte)) {
+            buf_add_byte(out, byte);
+        } else {
+            buf_add_byte(out, '%');
+            buf_add_byte(out, (uint8_t)digits[byte >> 4]);
+            buf_add_byte(out, (uint8_t)digits[byte & 15]);
+        }
+    }
+}
+
+static bool write_target(const struct client_options *options, const char *verb, char *target,
+                         struct err *err)
+{
+    struct buf out;
+
+    buf_over(&out, target, TARGET_MAX);
+    buf_add_string(&out, "/api/v1/pools/");
+    add_segment(&out, options->words[0]);
+    buf_add_string(&out, "/backends/");
+    add_segment(&out, options->words[1]);
+    buf_print(&out, "/%s", verb);
+    buf_add_byte(&out, 0);
+    return !out.full || err_set(err, ERR_USAGE, "the names are too long");
+}
+
+static void say_drained(const struct client_options *options, json_t *answer)
+{
+    const char *by = json_string_value(json_object_get(answer, "drained_by"));
+    long long active = (long long)show_integer(answer, "active");
+    const char *pool = options->words[0], *backend = options->words[1];
+
+    if (!by)
+        printf("%s in pool %s takes new work again\n", backend, pool);
+    else if (strcmp(by, "file") == 0)
+        printf("%s in pool %s is still drained by the file: `drain: true`\n", backend, pool);
+    else
+        printf("%s in pool %s gets no new work; %lld requests are under way "
+               "(`nines undrain %s %s` takes it back)\n",
+               backend, pool, active, pool, backend);
+}
+
+static int order(const char *verb, int argc, char **argv)
+{
+    static const char *const flags[] = {"--json", NULL};
+    struct client_options options;
+    char target[TARGET_MAX];
+    struct err err;
+    json_t *answer;
+
+    if (!client_parse(&options, argc, argv, 2, flags, &err) ||
+        !write_target(&options, verb, target, &err) ||
+        !client_ask_json(options.socket, "POST", target, CLIENT_TIMEOUT_MS, &answer, NULL, &err))
+        return client_fail(verb, &err);
+    if (options.json) {
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        say_drained(&options, answer);
+    }
+    json_decref(answer);
+    return 0;
+}
+
+int run_drain(int argc, char **argv)
+{
+    return order("drain", argc, argv);
+}
+
+int run_undrain(int argc, char **argv)
+{
+    return order("undrain", argc, argv);
+}
+
+static int say_reloaded(json_t *answer, uint16_t status)
+{
+    const char *text = show_string(answer, "text");
+
+    if (show_truth(answer, "reloaded")) {
+        printf("configuration %lld is in force\n", (long long)show_integer(answer, "generation"));
+        if (text[0])
+            fprintf(stderr, "%s\n", text);
+        return 0;
+    }
+    if (status == 422) {
+        fprintf(stderr, "%s\nthe configuration was refused; configuration %lld stays in force\n",
+                text, (long long)show_integer(answer, "generation"));
+        return EXIT_CONFIGURATION;
+    }
+    fprintf(stderr, "nines reload: %s (%u)\n", show_string(answer, "error"), status);
+    return status == 504 ? 5 : 1;
+}
+
+int run_reload(int argc, char **argv)
+{
+    static const char *const flags[] = {"--json", NULL};
+    struct client_options options;
+    uint16_t status;
+    struct err err;
+    json_t *answer;
+    int code;
+
+    if (!client_parse(&options, argc, argv, 0, flags, &err) ||
+        !client_ask_json(options.socket, "POST", "/api/v1/reload", RELOAD_TIMEOUT_MS, &answer,
+                         &status, &err))
+        return client_fail("reload", &err);
+    if (options.json) {
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        putchar('\n');
+        code = status == 200 ? 0 : status == 422 ? EXIT_CONFIGURATION : status == 504 ? 5 : 1;
+    } else {
+        code = say_reloaded(answer, status);
+    }
+    json_decref(answer);
+    return code;
+}
