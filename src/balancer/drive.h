@@ -343,7 +343,7 @@ void tunnel_failed(struct exchange *x, bool of_client);
 
 void generation_use(struct generation *generation);
 void generation_release(struct balancer *balancer, struct generation *generation);
-void service_release(struct service *service); /* one session less */
+void service_release(struct service *service); /* one use less */
 void doors_stop(struct balancer *balancer);
 void doors_pause(struct balancer *balancer);
 void doors_resume(struct balancer *balancer);

@@ -338,7 +338,7 @@ static void pause_client(struct exchange *x, bool pause)
     stream_receive(&x->session->stream, !pause);
 }
 
-/* A long body goes through the kernel from here on, if no more of it must be looked at. */
+/* A long body goes through the kernel from here on. Only after bytes of it were taken, so that none are in anybody's hands. */
 static void relay_body(struct exchange *x)
 {
     uint64_t left = x->request_done ? 0 : http1_body_opaque(&x->request);
@@ -379,10 +379,8 @@ void exchange_send(struct exchange *x)
     if (x->piece_bytes > PIECE_BYTES_MAX)
         drop_pieces(x);
     exchange_deadline(x);
-    if (!x->request_done) {
+    if (!x->request_done)
         pause_client(x, false);
-        relay_body(x);
-    }
 }
 
 /* Sends content that has just come, and keeps it for another try while that is little. */

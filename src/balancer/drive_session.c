@@ -400,6 +400,8 @@ static void closed(struct stream *stream)
     struct balancer *b = session_balancer(s);
 
     s->state = SESSION_FREE;
+    s->service->sessions--;
+    uncount(&s->service->counters->connections, 1);
     service_release(s->service);
     slab_give(&b->sessions, s);
     doors_resume(b);
@@ -460,6 +462,7 @@ static struct session *session_new(struct service *service)
     memset(s, 0, sizeof *s);
     s->service = service;
     service->sessions++;
+    service->uses++;
     count(&service->counters->connections, 1);
     count(&service->counters->accepted, 1);
     if (b->sessions.used == b->sessions.count)
