@@ -187,7 +187,18 @@ static inline bool has_heard(struct peer *peer, const char *text)
     return strstr(peer->text, text) != NULL;
 }
 
-#define hear(world, peer, wanted) TURN_UNTIL(world, has_heard(peer, wanted))
+/* Turns until the peer has heard it; a hang shows what it heard instead. */
+static inline void hear(struct world *world, struct peer *peer, const char *wanted)
+{
+    struct instant hang = after_ns(clock_now(), HANG_S * NS_PER_S);
+
+    while (!has_heard(peer, wanted)) {
+        if (passed(hang, clock_now()))
+            fail_msg("wanted to hear: %s\nheard: %.2000s", wanted, peer->text);
+        loop_turn(world->loop, NS_PER_MS);
+    }
+}
+
 #define hear_bytes(world, peer, count)                                                             \
     TURN_UNTIL(world, (listen_to(peer), (peer)->len >= (size_t)(count)))
 #define hear_end(world, peer) TURN_UNTIL(world, (listen_to(peer), (peer)->ended))
