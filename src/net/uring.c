@@ -2,31 +2,26 @@
  * The io_uring back end: operations are handed to the kernel, which completes them. A stream that receives has one multishot
  * receive that takes its buffers from a ring of chunks, so that an idle stream owns none; its queue has one send under way.
  *
+ * A multishot receive fills dozens of buffers at once from a peer that is fast, which the owner may not want at all: it may
+ * be about to relay. So a stream that fills its buffers gets one receive at a time until it has been calm for a while.
+ *
  * A receive is not cancelled when receiving is turned off, only when bytes then come: most streams are turned on again before.
  * Listeners and watches are polled and served by plain calls: a multishot accept would take connections that a listener which
  * is being stopped has to leave to other processes. Relays splice by plain calls as well, since the ring's own splice is slower.
  */
-#include "net/backend.h"
+#include "net/uring.h"
 
 #include "base/clock.h"
 
 #include <errno.h>
-#include <liburing.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 
 enum {
     SUBMISSIONS = 1024,
     COMPLETIONS = 8192,
-    BUFFERS_MAX = 1024, /* lent to the kernel at a time; a power of two */
-    BUFFER_GROUP = 0,
-    MESSAGES_MAX = 32, /* gathered sends, and connects, of one submission */
-    POLLS_MAX = 1024,
+    CALM_MAX = 7,
 };
-
-/* What a completion is of, in the lowest bits of its user data. A cancellation's own outcome is of no interest. */
-enum op { OP_CANCEL, OP_RECEIVE, OP_SEND, OP_CONNECT, OP_READABLE, OP_WRITABLE, OP_POLL, OP_MASK };
 
 /* Of struct stream: what is under way. */
 enum {
@@ -36,44 +31,11 @@ enum {
     URING_CONNECT = STREAM_BACKEND << 3,
     URING_READABLE = STREAM_BACKEND << 4,
     URING_WRITABLE = STREAM_BACKEND << 5,
-};
-
-/* Waits for a descriptor on behalf of a watch or a listener, whose storage may go before the kernel has answered. */
-struct poll {
-    struct poll *next; /* in the free list */
-    struct watch *watch;
-    struct listener *listener; /* both NULL: nobody waits any more */
-    bool armed;
-};
-
-/* What the kernel reads when it takes a submission, and not afterwards. */
-union message {
-    struct {
-        struct msghdr head;
-        struct iovec iov[GATHER_MAX];
-    };
-    struct sockaddr_storage address;
-};
-
-struct uring {
-    struct io_uring ring;
-    struct io_uring_buf_ring *buffers;
-    uint32_t buffers_count, reserve; /* its size; the chunks that are left to the owners */
-    struct chunk *lent[BUFFERS_MAX]; /* by buffer id */
-    uint16_t ids[BUFFERS_MAX];       /* a stack of those that are not lent */
-    uint32_t ids_free;
-    uint32_t messages_used;
-    struct poll *polls; /* free ones */
-    union message messages[MESSAGES_MAX];
-    struct poll polls_all[POLLS_MAX];
+    URING_BULK = STREAM_BACKEND << 6, /* it fills its buffers */
+    URING_CALM = STREAM_BACKEND << 7, /* times the receives in a row that did not, up to CALM_MAX */
 };
 
 /* ---- submitting ---- */
-
-static uint64_t data_of(const void *what, enum op op)
-{
-    return (uint64_t)(uintptr_t)what | op;
-}
 
 static void submit(struct uring *uring)
 {
@@ -83,7 +45,7 @@ static void submit(struct uring *uring)
     uring->messages_used = 0;
 }
 
-static struct io_uring_sqe *next_sqe(struct uring *uring)
+struct io_uring_sqe *next_sqe(struct uring *uring)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
 
@@ -101,58 +63,13 @@ static union message *next_message(struct uring *uring)
     return &uring->messages[uring->messages_used++];
 }
 
-static void cancel(struct uring *uring, const void *what, enum op op)
+void cancel(struct uring *uring, const void *what, enum op op)
 {
     struct io_uring_sqe *sqe = next_sqe(uring);
 
     io_uring_prep_cancel64(sqe, data_of(what, op), 0);
     sqe->user_data = data_of(NULL, OP_CANCEL);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-}
-
-/* ---- buffers ---- */
-
-/* Lends free chunks to the kernel, but leaves some to the owners as long as the kernel has any. */
-static void lend(struct loop *loop)
-{
-    struct uring *uring = loop->state;
-    int added = 0;
-
-    while (uring->ids_free > 0) {
-        uint32_t spare = loop->chunks_max - loop->chunks_used;
-        struct chunk *chunk;
-        uint16_t id;
-
-        if (spare <= uring->reserve && loop->chunks_lent > 0)
-            break;
-        chunk = chunk_take(loop);
-        if (!chunk)
-            break;
-        id = uring->ids[--uring->ids_free];
-        uring->lent[id] = chunk;
-        loop->chunks_lent++;
-        io_uring_buf_ring_add(uring->buffers, chunk->at, chunk->cap, id,
-                              io_uring_buf_ring_mask(uring->buffers_count), added++);
-    }
-    if (added)
-        io_uring_buf_ring_advance(uring->buffers, added);
-}
-
-/* The chunk that a completion was received into, with its reference; NULL when there is none. */
-static struct chunk *taken_back(struct loop *loop, const struct io_uring_cqe *cqe)
-{
-    struct uring *uring = loop->state;
-    uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-    struct chunk *chunk;
-
-    if (!(cqe->flags & IORING_CQE_F_BUFFER))
-        return NULL;
-    must(id < uring->buffers_count && uring->lent[id]);
-    chunk = uring->lent[id];
-    uring->lent[id] = NULL;
-    uring->ids[uring->ids_free++] = (uint16_t)id;
-    loop->chunks_lent--;
-    return chunk;
 }
 
 /* ---- streams ---- */
@@ -197,7 +114,10 @@ static void receive_more(struct stream *stream)
 {
     struct io_uring_sqe *sqe = next_sqe(stream->loop->state);
 
-    io_uring_prep_recv_multishot(sqe, stream->fd, NULL, 0, 0);
+    if (stream->flags & URING_BULK)
+        io_uring_prep_recv(sqe, stream->fd, NULL, stream->loop->chunk_bytes, 0);
+    else
+        io_uring_prep_recv_multishot(sqe, stream->fd, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = BUFFER_GROUP;
     under_way(stream, sqe, OP_RECEIVE, URING_RECEIVE);
@@ -325,6 +245,20 @@ static void stop(struct stream *stream)
 
 /* ---- completions of streams ---- */
 
+static void note_size(struct stream *stream, bool full)
+{
+    const uint32_t calm = CALM_MAX * URING_CALM;
+
+    if (full) {
+        stream->flags = (stream->flags & ~calm) | URING_BULK;
+        stop_receiving(stream);
+    } else if ((stream->flags & calm) == calm) {
+        stream->flags &= ~(calm | URING_BULK);
+    } else if (stream->flags & URING_BULK) {
+        stream->flags += URING_CALM;
+    }
+}
+
 static void bytes_came(struct stream *stream, struct chunk *chunk, uint32_t len)
 {
     if (wants_bytes(stream) && !stream->held) {
@@ -342,7 +276,7 @@ static void bytes_came(struct stream *stream, struct chunk *chunk, uint32_t len)
 
 static void received(struct stream *stream, const struct io_uring_cqe *cqe)
 {
-    struct chunk *chunk = taken_back(stream->loop, cqe);
+    struct chunk *chunk = buffers_take_back(stream->loop, cqe);
     int got = cqe->res;
 
     if (!(cqe->flags & IORING_CQE_F_MORE) && !completed(stream, URING_RECEIVE | URING_CANCEL)) {
@@ -350,6 +284,7 @@ static void received(struct stream *stream, const struct io_uring_cqe *cqe)
         return;
     }
     if (got > 0) {
+        note_size(stream, (uint32_t)got == chunk->cap);
         bytes_came(stream, chunk, (uint32_t)got);
         if (cqe->flags & IORING_CQE_F_MORE)
             return;
@@ -359,6 +294,7 @@ static void received(struct stream *stream, const struct io_uring_cqe *cqe)
     if (stream_dead(stream))
         return;
     if (got == -ENOBUFS) {
+        ((struct uring *)stream->loop->state)->ran_out = true;
         stream_queue_in(stream, &stream->loop->starving);
         return;
     }
@@ -408,117 +344,6 @@ static void became_ready(struct stream *stream, uint32_t polls, uint32_t flag)
         return;
     stream->flags |= flag;
     work(stream);
-}
-
-/* ---- listeners and watches ---- */
-
-static struct poll *poll_take(struct uring *uring)
-{
-    struct poll *poll = uring->polls;
-
-    must(poll); /* a process has few of what is watched */
-    uring->polls = poll->next;
-    *poll = (struct poll){0};
-    return poll;
-}
-
-static void poll_release(struct uring *uring, struct poll *poll)
-{
-    poll->next = uring->polls;
-    uring->polls = poll;
-}
-
-static void poll_arm(struct uring *uring, struct poll *poll, int fd, uint32_t events)
-{
-    struct io_uring_sqe *sqe = next_sqe(uring);
-
-    io_uring_prep_poll_add(sqe, fd, events);
-    sqe->user_data = data_of(poll, OP_POLL);
-    poll->armed = true;
-}
-
-/* Nobody waits any more. One whose owner is being told just now is released after that. */
-static void poll_forget(struct uring *uring, struct poll *poll)
-{
-    if (!poll)
-        return;
-    poll->watch = NULL;
-    poll->listener = NULL;
-    if (poll->armed)
-        cancel(uring, poll, OP_POLL);
-}
-
-static bool uring_listen(struct listener *listener)
-{
-    struct uring *uring = listener->loop->state;
-    struct poll *poll = poll_take(uring);
-
-    poll->listener = listener;
-    listener->poll = poll;
-    /* Exclusive: one connection wakes one of the processes that share the socket. */
-    poll_arm(uring, poll, listener->fd, EPOLLIN | EPOLLEXCLUSIVE);
-    return true;
-}
-
-static void unlisten(struct listener *listener)
-{
-    poll_forget(listener->loop->state, listener->poll);
-    listener->poll = NULL;
-}
-
-static uint32_t interest(const struct watch *watch)
-{
-    return (watch->flags & WATCH_READ ? EPOLLIN | EPOLLRDHUP : 0u) |
-           (watch->flags & WATCH_WRITE ? EPOLLOUT : 0u);
-}
-
-static void unwatch(struct watch *watch)
-{
-    poll_forget(watch->loop->state, watch->poll);
-    watch->poll = NULL;
-}
-
-static void watch_fd(struct watch *watch)
-{
-    struct uring *uring = watch->loop->state;
-    struct poll *poll = watch->poll;
-
-    if (poll && !poll->armed)
-        return; /* it is being told, and then waits for what it now wants */
-    unwatch(watch);
-    if (!interest(watch))
-        return;
-    poll = poll_take(uring);
-    poll->watch = watch;
-    watch->poll = poll;
-    poll_arm(uring, poll, watch->fd, interest(watch));
-}
-
-static void poll_again(struct uring *uring, struct poll *poll)
-{
-    if (poll->listener) {
-        poll_arm(uring, poll, poll->listener->fd, EPOLLIN | EPOLLEXCLUSIVE);
-    } else if (poll->watch && interest(poll->watch)) {
-        poll_arm(uring, poll, poll->watch->fd, interest(poll->watch));
-    } else {
-        if (poll->watch)
-            poll->watch->poll = NULL;
-        poll_release(uring, poll);
-    }
-}
-
-static void polled(struct uring *uring, struct poll *poll, int result)
-{
-    const uint32_t trouble = EPOLLHUP | EPOLLERR;
-    uint32_t events = result < 0 ? 0 : (uint32_t)result;
-
-    poll->armed = false;
-    if (poll->listener)
-        listener_accept(poll->listener);
-    else if (poll->watch)
-        watch_tell(poll->watch, events & (EPOLLIN | EPOLLRDHUP | trouble),
-                   events & (EPOLLOUT | trouble));
-    poll_again(uring, poll);
 }
 
 /* ---- waiting ---- */
@@ -572,7 +397,7 @@ static void wait(struct loop *loop, int64_t wait_ns)
     struct io_uring_cqe *cqe;
     int result;
 
-    lend(loop);
+    buffers_lend(loop);
     result = submit_and_wait(&uring->ring, wait_ns);
     must(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
          result == -EBUSY);
@@ -592,49 +417,11 @@ static void wait(struct loop *loop, int64_t wait_ns)
 
 /* ---- opening ---- */
 
-static uint32_t buffers_for(uint32_t chunks)
-{
-    uint32_t count = 1;
-
-    while (count * 2 <= chunks / 2 && count * 2 <= BUFFERS_MAX)
-        count *= 2;
-    return count;
-}
-
-static bool open_buffers(struct loop *loop, struct err *err)
-{
-    struct uring *uring = loop->state;
-    struct io_uring_buf_reg reg = {.bgid = BUFFER_GROUP};
-    size_t size;
-    void *at;
-    int result;
-
-    uring->buffers_count = buffers_for(loop->chunks_max);
-    uring->reserve = loop->chunks_max / 8;
-    size = uring->buffers_count * sizeof(struct io_uring_buf);
-    at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        return err_system(err, "reserve the buffer ring of io_uring");
-    uring->buffers = at;
-    reg.ring_addr = (uint64_t)(uintptr_t)at;
-    reg.ring_entries = uring->buffers_count;
-    result = io_uring_register_buf_ring(&uring->ring, &reg, 0);
-    if (result < 0) {
-        errno = -result;
-        return err_system(err, "register the buffer ring of io_uring, which needs Linux 6.1");
-    }
-    io_uring_buf_ring_init(uring->buffers);
-    for (uint32_t id = uring->buffers_count; id-- > 0;)
-        uring->ids[uring->ids_free++] = (uint16_t)id;
-    return true;
-}
-
 static void release(struct loop *loop)
 {
     struct uring *uring = loop->state;
 
-    if (uring->buffers)
-        munmap(uring->buffers, uring->buffers_count * sizeof(struct io_uring_buf));
+    buffers_close(uring);
     free(uring);
     loop->state = NULL;
 }
@@ -669,9 +456,8 @@ static bool uring_open(struct loop *loop, struct err *err)
     }
     /* Saves a reference count per call; where it cannot be had, all works as well. */
     (void)io_uring_register_ring_fd(&uring->ring);
-    for (size_t i = POLLS_MAX; i-- > 0;)
-        poll_release(uring, &uring->polls_all[i]);
-    if (open_buffers(loop, err))
+    polls_open(uring);
+    if (buffers_open(loop, err))
         return true;
     uring_close(loop);
     return false;
@@ -689,7 +475,7 @@ const struct backend backend_uring = {
     .await = await,
     .stop = stop,
     .listen = uring_listen,
-    .unlisten = unlisten,
-    .watch = watch_fd,
-    .unwatch = unwatch,
+    .unlisten = uring_unlisten,
+    .watch = uring_watch,
+    .unwatch = uring_unwatch,
 };
