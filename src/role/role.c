@@ -36,7 +36,7 @@ static const struct {
     [ROLE_MONITOR] = {"monitor",
                       SANDBOX_MONITOR,
                       {.chunks_max = 256, .chunk_bytes = 64 << 10},
-                      NULL},
+                      (const char *const[]){"/proc", NULL}}, /* what the roles use */
     [ROLE_WORKER] = {"worker", SANDBOX_WORKER, {0}, NULL},
 };
 
