@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 enum { CLIENT_TIMEOUT_MS = 10000 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_TIMEOUT = 5, EXIT_CONFIGURATION = 78 };
 
 /* What all commands that talk to a nines take: `-c FILE`, `--socket PATH`, then their own. */
 struct client_options {
@@ -34,5 +35,5 @@ MUST_USE bool client_ask(const char *socket, const char *method, const char *tar
  * *status may be NULL, else any status is fine. */
 MUST_USE bool client_ask_json(const char *socket, const char *method, const char *target,
                               int64_t timeout_ms, json_t **json, uint16_t *status, struct err *err);
-/* Prints the sentence on standard error and returns the exit code of its kind: 1, 2 usage, 5 timeout, 78 configuration. */
+/* Prints the sentence on standard error and returns the exit code of its kind. */
 int client_fail(const char *command, const struct err *err);

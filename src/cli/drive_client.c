@@ -220,8 +220,6 @@ bool client_ask_json(const char *socket, const char *method, const char *target,
 
 int client_fail(const char *command, const struct err *err)
 {
-    enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_TIMEOUT = 5, EXIT_CONFIGURATION = 78 };
-
     fprintf(stderr, "nines %s: %s\n", command, err->text);
     if (err->kind == ERR_USAGE)
         return EXIT_USAGE;

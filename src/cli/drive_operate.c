@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAGE_MAX = 16 << 20, TARGET_MAX = 1024, RELOAD_TIMEOUT_MS = 65000, EXIT_CONFIGURATION = 78 };
+enum { PAGE_MAX = 16 << 20, TARGET_MAX = 1024, RELOAD_TIMEOUT_MS = 65000 };
 
 static void print(struct buf *out)
 {
@@ -125,23 +125,42 @@ int run_undrain(int argc, char **argv)
     return order("undrain", argc, argv);
 }
 
-static int say_reloaded(json_t *answer, uint16_t status)
+/* The supervisor's text ends lines as a file does. */
+static int text_len(const char *text)
 {
+    size_t len = strlen(text);
+
+    while (len && text[len - 1] == '\n')
+        len--;
+    return (int)len;
+}
+
+static int reload_exit(uint16_t status)
+{
+    switch (status) {
+    case 200:
+        return 0;
+    case 422:
+        return EXIT_CONFIGURATION;
+    case 504:
+        return EXIT_TIMEOUT;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+static void say_reloaded(json_t *answer, uint16_t status)
+{
+    long long generation = (long long)show_integer(answer, "generation");
     const char *text = show_string(answer, "text");
 
-    if (show_truth(answer, "reloaded")) {
-        printf("configuration %lld is in force\n", (long long)show_integer(answer, "generation"));
-        if (text[0])
-            fprintf(stderr, "%s\n", text);
-        return 0;
-    }
-    if (status == 422) {
-        fprintf(stderr, "%s\nthe configuration was refused; configuration %lld stays in force\n",
-                text, (long long)show_integer(answer, "generation"));
-        return EXIT_CONFIGURATION;
-    }
-    fprintf(stderr, "nines reload: %s (%u)\n", show_string(answer, "error"), status);
-    return status == 504 ? 5 : 1;
+    if (status == 200)
+        printf("%.*s\n", text_len(text), text);
+    else if (status == 422)
+        fprintf(stderr, "%.*s\nnines reload: refused; generation %lld stays in force\n",
+                text_len(text), text, generation);
+    else
+        fprintf(stderr, "nines reload: %s (%u)\n", show_string(answer, "error"), status);
 }
 
 int run_reload(int argc, char **argv)
@@ -151,7 +170,6 @@ int run_reload(int argc, char **argv)
     uint16_t status;
     struct err err;
     json_t *answer;
-    int code;
 
     if (!client_parse(&options, argc, argv, 0, flags, &err) ||
         !client_ask_json(options.socket, "POST", "/api/v1/reload", RELOAD_TIMEOUT_MS, &answer,
@@ -160,10 +178,9 @@ int run_reload(int argc, char **argv)
     if (options.json) {
         json_dumpf(answer, stdout, JSON_COMPACT);
         putchar('\n');
-        code = status == 200 ? 0 : status == 422 ? EXIT_CONFIGURATION : status == 504 ? 5 : 1;
     } else {
-        code = say_reloaded(answer, status);
+        say_reloaded(answer, status);
     }
     json_decref(answer);
-    return code;
+    return reload_exit(status);
 }

@@ -57,7 +57,7 @@ void show_node(struct canvas *canvas, json_t *status)
     int64_t refused = show_integer(status, "reloads_refused");
     char age[CANVAS_FIGURE_MAX];
 
-    canvas_print(canvas, PLAIN, "node %s of %s, nines %s, up %s, configuration %lld",
+    canvas_print(canvas, PLAIN, "node %s of %s, nines %s, up %s, generation %lld",
                  show_string(status, "node"), show_string(status, "cluster"),
                  show_string(status, "version"), canvas_age(show_integer(status, "uptime_ms"), age),
                  (long long)show_integer(status, "generation"));

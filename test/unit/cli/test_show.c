@@ -66,7 +66,7 @@ static void status_answers_first_and_explains_what_is_not_well(void **state)
     assert_text(
         &out,
         "serving: yes; survives one more failure: no (pool static has 1 of 1 backends up)\n"
-        "node a of shop, nines 0.1.0, up 3m, configuration 3 (1 refused)\n"
+        "node a of shop, nines 0.1.0, up 3m, generation 3 (1 refused)\n"
         "trouble: worker-1 is backing-off, 4 restarts\n"
         "1 of 2 workers are ready; 4 restarts\n"
         "\n"
@@ -95,7 +95,7 @@ static void top_fills_the_screen_and_no_more(void **state)
     show_top(shop, &view, &out);
     assert_text(&out,
                 "serving: yes; survives one more failure: no (pool static has 1 of 1 backends up)\n"
-                "node a of shop, nines 0.1.0, up 3m, configuration 3 (1 refused)\n"
+                "node a of shop, nines 0.1.0, up 3m, generation 3 (1 refused)\n"
                 "\n"
                 "SERVICE                      REQ/S    5XX/S   ACTIVE    CONNS       P50      P99\n"
                 "web                          1.23k      0.2        3       17    0.52ms   12.3ms\n"
@@ -117,7 +117,7 @@ static void top_fills_the_screen_and_no_more(void **state)
     buf_init(&out, 1 << 20);
     show_top(shop, &view, &out);
     assert_text(&out, "serving: yes; survives one more failure:\n"
-                      "node a of shop, nines 0.1.0, up 3m, conf\n"
+                      "node a of shop, nines 0.1.0, up 3m, gene\n"
                       "\n"
                       "SERVICE                      REQ/S    5X\n"
                       "web                          1.23k\n"
