@@ -63,6 +63,9 @@ MUST_USE bool config_compile(const struct config_request *request, struct buf *i
 /* Where the nines that this file describes listens for the command line. Mistakes in the file are passed over: it may be the one that
  * is being edited while an older one is in force. */
 MUST_USE bool config_socket(const char *file, char *path, size_t cap, struct err *err);
+/* A sentence for each option that takes effect only at a start, and is not what nines was started with. */
+void config_compare_at_start(struct image started, struct image now, struct buf *warnings);
+
 static inline const struct config *config_of(struct image image)
 {
     return image_items(image, (struct ref){0, 1}, sizeof(struct config));

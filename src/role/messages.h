@@ -18,7 +18,8 @@ enum message {
     MESSAGE_DRAIN,      /* number: milliseconds */
     MESSAGE_REOPEN,     /* to the monitor; fds[0]: the access log, opened again */
     MESSAGE_RELOADED, /* to the monitor, answers MESSAGE_RELOAD; number: 1 done, 0 refused; body: text for the operator */
-    /* supervisor -> reader: fds[0]: the configuration file; fds[1]: the image in force, if any; body: the file's name and the
+    /* supervisor -> reader: fds[0]: the configuration file; fds[1] and fds[2], but for the first time: the images in force and of the
+     * start; body: the file's name and the
      * node's (may be empty), each with its NUL */
     MESSAGE_READ,
     /* role -> supervisor */

@@ -92,21 +92,34 @@ static bool send_image(struct bytes image, struct frame *frame, struct err *err)
     return send_patiently(frame, err);
 }
 
-static bool map_previous(int fd, struct image *image, struct err *err)
+/* Of a generation that was in force before; {0} when there was none. */
+static bool map_image(const struct frame *frame, uint32_t index, struct image *image,
+                      struct err *err)
 {
     struct stat stat;
     void *at;
 
     *image = (struct image){0};
-    if (fd < 0)
+    if (index >= frame->fd_count)
         return true;
-    if (fstat(fd, &stat) < 0)
-        return err_system(err, "look at the image in force");
-    at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (fstat(frame->fds[index], &stat) < 0)
+        return err_system(err, "look at an image");
+    at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED, frame->fds[index], 0);
     if (at == MAP_FAILED)
-        return err_system(err, "map the image in force");
+        return err_system(err, "map an image");
     *image = (struct image){at, (size_t)stat.st_size};
     return true;
+}
+
+static bool tell(bool good, struct bytes image, struct bytes findings, struct frame *frame,
+                 struct err *err)
+{
+    if (!send_findings(findings, frame, err))
+        return false;
+    if (good)
+        return send_image(image, frame, err);
+    *frame = (struct frame){.type = MESSAGE_REFUSED};
+    return send_patiently(frame, err);
 }
 
 static bool answer(struct frame *frame, struct err *err)
@@ -115,27 +128,24 @@ static bool answer(struct frame *frame, struct err *err)
     struct config_request request = {
         .file = names, .fd = frame->fds[0], .colour = frame->number == 1, .resolve = true};
     struct buf image, findings;
-    bool good, sent;
+    struct image started;
+    bool good, told;
 
     memcpy(names, frame->body, frame->len);
     request.node = names + strlen(names) + 1;
     if (!request.node[0])
         request.node = NULL;
-    if (!map_previous(frame->fd_count > 1 ? frame->fds[1] : -1, &request.previous, err))
+    if (!map_image(frame, 1, &request.previous, err) || !map_image(frame, 2, &started, err))
         return false;
     buf_init(&image, IMAGE_BYTES_MAX);
     buf_init(&findings, FINDINGS_BYTES_MAX);
     good = config_compile(&request, &image, &findings);
-    sent = send_findings(buf_bytes(&findings), frame, err);
-    if (sent && good) {
-        sent = send_image(buf_bytes(&image), frame, err);
-    } else if (sent) {
-        *frame = (struct frame){.type = MESSAGE_REFUSED};
-        sent = send_patiently(frame, err);
-    }
+    if (good && started.len > 0)
+        config_compare_at_start(started, (struct image){image.at, image.len}, &findings);
+    told = tell(good, buf_bytes(&image), buf_bytes(&findings), frame, err);
     buf_fini(&image);
     buf_fini(&findings);
-    return sent;
+    return told;
 }
 
 static bool confine(struct err *err)

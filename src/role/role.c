@@ -33,10 +33,11 @@ static const struct {
                     SANDBOX_AGENT,
                     {.chunks_max = 512, .chunk_bytes = 16 << 10},
                     (const char *const[]){"/etc", "/run/systemd/resolve", NULL}},
+    /* What the other processes use of the machine stands in /proc. */
     [ROLE_MONITOR] = {"monitor",
                       SANDBOX_MONITOR,
                       {.chunks_max = 256, .chunk_bytes = 64 << 10},
-                      (const char *const[]){"/proc", NULL}}, /* what the roles use */
+                      (const char *const[]){"/proc", NULL}},
     [ROLE_WORKER] = {"worker", SANDBOX_WORKER, {0}, NULL},
 };
 

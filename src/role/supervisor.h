@@ -57,6 +57,7 @@ struct supervisor {
     struct scoreboard *board;
     int board_fd, signal_fd;
     struct generation current, next; /* next: while it is being prepared */
+    int started_image_fd;            /* of the first generation */
     int gone[LISTENERS_MAX];         /* listeners that only the previous generation had */
     uint32_t gone_count;
     struct fixtures fixtures;

@@ -178,9 +178,11 @@ void generation_commit(struct supervisor *supervisor)
         supervise_set_workers(&supervisor->core, generation_workers(current->config));
     supervisor->core.drain_ms = current->config->drain_ms;
     atomic_store_explicit(&supervisor->board->generation, current->number, memory_order_relaxed);
-    if (current->number == 1)
+    if (current->number == 1) {
+        supervisor->started_image_fd = fcntl(current->image_fd, F_DUPFD_CLOEXEC, 0);
         atomic_store_explicit(&supervisor->board->workers, generation_workers(current->config),
                               memory_order_relaxed);
+    }
 }
 
 void generation_close_gone(struct supervisor *supervisor)

@@ -36,8 +36,10 @@ static bool ask(struct supervisor *supervisor, int file, struct err *err)
                            .fds = {file}};
     memcpy(frame.body, supervisor->file, name_len);
     memcpy(frame.body + name_len, node, node_len);
-    if (supervisor->current.number > 0)
+    if (supervisor->current.number > 0) {
         frame.fds[frame.fd_count++] = supervisor->current.image_fd;
+        frame.fds[frame.fd_count++] = supervisor->started_image_fd;
+    }
     return channel_send(supervisor->reading.child.channel, &frame, err);
 }
 
@@ -72,30 +74,29 @@ static void forget(struct supervisor *supervisor)
 }
 
 /* At the start and at a terminal the findings stand as they are; later each is a line of the log. */
-static void report(const struct supervisor *supervisor, const struct buf *findings)
+static void report(const struct supervisor *supervisor, enum log_level level, const char *message)
 {
+    struct bytes rest = buf_bytes(&supervisor->reading.findings);
     char text[2048];
-    struct bytes rest = buf_bytes(findings);
 
     if (supervisor->core.phase == SUPERVISE_BEGINNING || isatty(STDERR_FILENO) == 1) {
-        if (write(STDERR_FILENO, rest.at, rest.len) < 0)
-            return;
+        (void)!write(STDERR_FILENO, rest.at, rest.len); /* there is nobody else to tell */
         return;
     }
     while (rest.len > 0) {
         const uint8_t *gap = memmem(rest.at, rest.len, "\n\n", 2);
-        size_t len = gap ? (size_t)(gap - rest.at) : rest.len;
+        size_t len = gap ? (size_t)(gap - rest.at) : rest.len - (rest.at[rest.len - 1] == '\n');
+        const struct log_field finding =
+            log_text("error.message", bytes_to_string(bytes_take(rest, len), text, sizeof text));
 
-        log_error(
-            "the configuration was refused",
-            log_text("error.message", bytes_to_string(bytes_take(rest, len), text, sizeof text)));
-        rest = bytes_skip(rest, gap ? len + 2 : len);
+        log_write(level, message, &finding, 1);
+        rest = bytes_skip(rest, gap ? len + 2 : rest.len);
     }
 }
 
 static void refuse(struct supervisor *supervisor)
 {
-    report(supervisor, &supervisor->reading.findings);
+    report(supervisor, LOG_ERROR, "the configuration was refused");
     bytes_to_string(buf_bytes(&supervisor->reading.findings), supervisor->refusal,
                     sizeof supervisor->refusal);
     forget(supervisor);
@@ -170,6 +171,7 @@ static void conclude(struct supervisor *supervisor, int status)
             refuse(supervisor);
             return;
         }
+        report(supervisor, LOG_WARNING, "the configuration is good, but");
         forget(supervisor);
         supervisor_event(supervisor, EVENT_READ, 0, supervisor->next.number);
         generation_commit(supervisor);
