@@ -204,11 +204,14 @@ static enum http1_verdict next_chunked(struct http1_body *body, struct bytes byt
             break;
         } else {
             body->state = BROKEN;
-            return HTTP1_WRONG;
+            at = 0;
+            break;
         }
     }
     *used = at;
     *content = found;
+    if (body->state == BROKEN)
+        return HTTP1_WRONG;
     return body->state == ENDED ? HTTP1_DONE : HTTP1_MORE;
 }
 

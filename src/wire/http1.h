@@ -165,7 +165,7 @@ void http1_body_begin(struct http1_body *body, const struct http1_head *head);
  * content among them, a view into `bytes`. Its answer is
  *   MORE: skip *used bytes; while some are left call again (a second chunk's content begins there), else wait for others;
  *   DONE: the body ended, perhaps with this content; what is left after *used belongs to the next message;
- *   WRONG: the connection is of no more use. Neither *used nor *content is set.
+ *   WRONG: the connection is of no more use. *used is 0 and *content empty; what came before the fault was given before.
  * With bytes, *used is never 0 on MORE. Chunk extensions and trailers are checked and dropped.
  * With FRAMING_UNTIL_CLOSE it is never DONE: the end of the connection is the end.
  */

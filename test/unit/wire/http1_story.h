@@ -148,12 +148,14 @@ static inline size_t tell_body(struct buf *story, const struct http1_head *head,
                      rest = piece;
 
         do {
-            struct bytes content = {0};
-            size_t used = 0;
+            struct bytes content;
+            size_t used;
 
             verdict = http1_body_next(&body, rest, &used, &content, &fault);
-            if (verdict == HTTP1_WRONG)
+            if (verdict == HTTP1_WRONG) {
+                must(used == 0 && content.len == 0);
                 break;
+            }
             must(used <= rest.len && content.len <= used);
             must(content.len == 0 ||
                  (content.at >= rest.at && content.at + content.len <= rest.at + used));
