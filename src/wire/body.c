@@ -189,8 +189,9 @@ static enum http1_verdict next_chunked(struct http1_body *body, struct bytes byt
     struct bytes found = {0};
     size_t at = 0;
 
-    must(body->state != BROKEN);
-    while (at < bytes.len && body->state != ENDED) {
+    if (body->state == BROKEN)
+        (void)wrong(body, fault, 400, "a body that was malformed before");
+    while (at < bytes.len && body->state != ENDED && body->state != BROKEN) {
         if (body->state == IN_CONTENT) {
             if (found.len)
                 break;
@@ -205,7 +206,6 @@ static enum http1_verdict next_chunked(struct http1_body *body, struct bytes byt
         } else {
             body->state = BROKEN;
             at = 0;
-            break;
         }
     }
     *used = at;

@@ -139,6 +139,24 @@ static void a_fault_of_a_response_is_a_bad_gateway(void **state)
     run(&head, rows, ARRAY_LEN(rows));
 }
 
+static void a_fault_stays(void **state)
+{
+    struct bytes inputs[] = {BYTES("x"), BYTES("0\r\n\r\n"), BYTES("")}, content;
+    struct http1_fault fault;
+    struct http1_body body;
+    size_t used;
+
+    (void)state;
+    http1_body_begin(&body, &chunked);
+    for (size_t i = 0; i < ARRAY_LEN(inputs); i++) {
+        fault = (struct http1_fault){0};
+        assert_int_equal(http1_body_next(&body, inputs[i], &used, &content, &fault), HTTP1_WRONG);
+        assert_int_equal(fault.status, 400);
+        assert_int_equal(used + content.len, 0);
+    }
+    assert_false(http1_body_complete(&body));
+}
+
 static void other_framings_count_or_wait_for_the_end(void **state)
 {
     static const struct http1_head none = {.framing = FRAMING_NONE},
@@ -241,6 +259,7 @@ int main(void)
         cmocka_unit_test(chunks_give_their_content),
         cmocka_unit_test(malformed_chunks_are_refused),
         cmocka_unit_test(a_fault_of_a_response_is_a_bad_gateway),
+        cmocka_unit_test(a_fault_stays),
         cmocka_unit_test(other_framings_count_or_wait_for_the_end),
         cmocka_unit_test(what_was_relayed_unseen_counts),
         cmocka_unit_test(every_limit_holds_to_the_byte),
