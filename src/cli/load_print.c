@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "cli/load.h"
 
+#include <inttypes.h>
+
 static const struct {
     const char *key, *name;
     double q;
@@ -173,17 +175,15 @@ static const char *const outcome_words[LOAD_OUTCOMES] = {
 
 static void print_failures(const struct load_plan *plan, struct buf *out)
 {
-    buf_print(out, "failed     %llu\n", (unsigned long long)load_failed(plan));
+    buf_print(out, "failed     %" PRIu64 "\n", load_failed(plan));
     for (int i = LOAD_OK + 1; i < LOAD_OUTCOMES; i++)
         if (plan->outcomes[i])
-            buf_print(out, "  %9llu  %s\n", (unsigned long long)plan->outcomes[i],
-                      outcome_words[i]);
+            buf_print(out, "  %9" PRIu64 "  %s\n", plan->outcomes[i], outcome_words[i]);
     if (plan->unasked)
-        buf_print(out, "unasked    %llu connections brought bytes that answer no request\n",
-                  (unsigned long long)plan->unasked);
+        buf_print(out, "unasked    %" PRIu64 " connections brought bytes that answer no request\n",
+                  plan->unasked);
     if (plan->abandoned)
-        buf_print(out, "abandoned  %llu were under way at the end\n",
-                  (unsigned long long)plan->abandoned);
+        buf_print(out, "abandoned  %" PRIu64 " were under way at the end\n", plan->abandoned);
 }
 
 static void print_outage(const struct load_plan *plan, struct buf *out)
@@ -216,9 +216,8 @@ static void print_groups(const struct load_options *options, const struct load_p
         return;
     buf_print(out, "%s:", options->group_by);
     for (uint32_t i = 0; i < plan->group_count; i++)
-        buf_print(out, " %s %llu,", plan->groups[i].name,
-                  (unsigned long long)plan->groups[i].answers);
-    buf_print(out, " none %llu\n", (unsigned long long)plan->ungrouped);
+        buf_print(out, " %s %" PRIu64 ",", plan->groups[i].name, plan->groups[i].answers);
+    buf_print(out, " none %" PRIu64 "\n", plan->ungrouped);
 }
 
 void load_print_text(const struct load_options *options, const struct load_plan *plan,
@@ -229,13 +228,12 @@ void load_print_text(const struct load_options *options, const struct load_plan 
     buf_print(out, "%s  %s", options->url,
               text_print_elapsed(ns_between(plan->start, plan->end), took));
     if (options->rate)
-        buf_print(out, " at %llu/s", (unsigned long long)options->rate);
+        buf_print(out, " at %" PRIu64 "/s", options->rate);
     buf_print(out, ", up to %u connections%s\n", options->connections,
               options->keep_alive ? "" : ", each for one request");
-    buf_print(out, "requests   %llu, answered %.1f/s, %s of content\n",
-              (unsigned long long)plan->taken, load_achieved_rate(plan),
-              text_print_amount((int64_t)plan->bytes, bytes));
-    buf_print(out, "ok         %llu\n", (unsigned long long)plan->outcomes[LOAD_OK]);
+    buf_print(out, "requests   %" PRIu64 ", answered %.1f/s, %s of content\n", plan->taken,
+              load_achieved_rate(plan), text_print_amount((int64_t)plan->bytes, bytes));
+    buf_print(out, "ok         %" PRIu64 "\n", plan->outcomes[LOAD_OK]);
     print_failures(plan, out);
     print_latency(plan, out);
     print_outage(plan, out);
@@ -250,10 +248,10 @@ void load_print_progress(const struct load_plan *plan, struct instant now, struc
     const struct load_second *last = &plan->seconds[over < most ? over : most];
     char elapsed[TEXT_QUANTITY_MAX], p99[TEXT_QUANTITY_MAX];
 
-    buf_print(out, "%s: %llu/s, p99 %s; ok %llu, failed %llu, under way %llu",
-              text_print_elapsed(elapsed_ns, elapsed),
-              (unsigned long long)(last->ok + last->failed),
+    buf_print(out,
+              "%s: %" PRIu64 "/s, p99 %s; ok %" PRIu64 ", failed %" PRIu64 ", under way %" PRIu64,
+              text_print_elapsed(elapsed_ns, elapsed), (last->ok + last->failed),
               text_print_elapsed(histogram_quantile_ns(&last->latency, 0.99), p99),
-              (unsigned long long)plan->outcomes[LOAD_OK], (unsigned long long)load_failed(plan),
-              (unsigned long long)(load_outstanding(plan) + load_waiting(plan, now)));
+              plan->outcomes[LOAD_OK], load_failed(plan),
+              (load_outstanding(plan) + load_waiting(plan, now)));
 }

@@ -203,13 +203,14 @@ static void keep(struct watched *watched)
 static void configure_one(struct watched *watched, const struct health_target *target, bool resume)
 {
     bool same = watched->wanted && strcmp(watched->name, target->name) == 0;
+    size_t len = strlen(target->name);
 
     if (watched->wanted && !same)
         forget(watched);
     watched->wanted = true;
     watched->target = *target;
-    must(strlen(target->name) < sizeof watched->name);
-    strcpy(watched->name, target->name);
+    must(len < sizeof watched->name);
+    memcpy(watched->name, target->name, len + 1);
     watched->target.name = watched->name;
     if (same)
         keep(watched);
