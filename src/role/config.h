@@ -43,6 +43,7 @@ struct config {
     struct ref services; /* struct balancer_service */
     struct ref pools;    /* struct config_pool */
     uint32_t node;       /* index of this node */
+    char machine[65];    /* this machine's host name: the node's name where the file has no nodes */
     uint32_t listeners;  /* how many the services have together */
 };
 

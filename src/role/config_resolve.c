@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { RESOLVE_MS = 5000 };
 
@@ -259,6 +260,8 @@ void config_choose_node(struct config_work *work)
     struct address address;
 
     config->node = UINT32_MAX;
+    if (gethostname(config->machine, sizeof config->machine - 1) < 0)
+        config->machine[0] = '\0';
     for (uint32_t i = 0; i < config->nodes.count; i++) {
         struct bytes text = image_text(config_image(work), nodes[i].address);
 

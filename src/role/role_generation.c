@@ -162,7 +162,7 @@ const char *role_node_name(const struct role_generation *generation)
     const struct config_node *nodes = image_items(generation->image, config->nodes, sizeof *nodes);
 
     if (config->node >= config->nodes.count)
-        return "";
+        return config->machine;
     return image_string(generation->image, nodes[config->node].item.name);
 }
 
