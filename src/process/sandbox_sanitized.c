@@ -7,17 +7,10 @@
 #include <sys/prctl.h>
 
 const char *const sandbox_extra_calls[] = {
-    "openat",     "readlink",
-    "readlinkat", "access",
-    "faccessat2", "stat",
-    "newfstatat", "getdents64",
-    "clone",      "ptrace",
-    "wait4",      "sched_yield",
-    "prctl",      "pipe",
-    "pipe2",      "process_vm_readv",
-    "mprotect",   "set_robust_list",
-    "arch_prctl", "getrlimit",
-    "kill",       NULL,
+    "open",     "openat",          "readlink",   "readlinkat", "access", "faccessat2",
+    "stat",     "newfstatat",      "getdents",   "getdents64", "clone",  "ptrace",
+    "wait4",    "sched_yield",     "prctl",      "pipe",       "pipe2",  "process_vm_readv",
+    "mprotect", "set_robust_list", "arch_prctl", "getrlimit",  "kill",   NULL,
 };
 const char *const sandbox_extra_readable[] = {"/proc", "/usr", "/lib", "/lib64", NULL};
 
