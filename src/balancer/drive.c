@@ -43,11 +43,6 @@ static void tick(struct timer *timer)
 
 /* ---- every session there is ---- */
 
-static struct session *session_at(const struct balancer *b, uint32_t index)
-{
-    return (struct session *)(void *)(b->sessions.at + index * b->sessions.size);
-}
-
 static bool is_open(const struct session *s)
 {
     return s->state != SESSION_FREE && s->state != SESSION_CLOSED;

@@ -123,6 +123,7 @@ struct session {
     bool tcp : 1;         /* as its service was when it came */
     bool backlog : 1;     /* what is held came during an exchange */
     bool ended : 1;       /* the client sent its FIN */
+    bool orphaned : 1;    /* another service has its service's place */
     bool close_quick : 1; /* nothing more can come: no lingering needed */
 };
 
@@ -353,4 +354,10 @@ void target_look(struct target *target); /* at the scoreboard */
 static inline struct balancer *exchange_balancer(const struct exchange *x)
 {
     return x->session->service->balancer;
+}
+
+/* Of all that were ever in use; see their state. */
+static inline struct session *session_at(const struct balancer *b, uint32_t index)
+{
+    return (struct session *)(void *)(b->sessions.at + index * b->sessions.size);
 }

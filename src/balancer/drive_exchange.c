@@ -654,6 +654,10 @@ void exchange_start(struct session *s, struct bytes head, const struct http1_hea
         exchange_fail(x, 413, "the body is too large");
         return;
     }
+    if (s->orphaned) {
+        exchange_fail(x, 503, "its service is gone");
+        return;
+    }
     pool = route(s, head, request);
     if (pool == ROUTE_NONE) {
         exchange_fail(x, 404, "no route matches");

@@ -32,25 +32,6 @@ static struct generation *oldest(struct balancer *b)
     return found;
 }
 
-/* So many reloads came while requests were waiting that the oldest ones lose their choice of another backend. Sessions of a
- * service that went with that generation are closed. */
-static void retire(struct balancer *b, struct generation *generation)
-{
-    while (generation->uses > 0 && !list_empty(&generation->exchanges))
-        exchange_commit(container_of(generation->exchanges.next, struct exchange, in_generation));
-    for (uint32_t i = 0; i < b->sessions.touched && generation->uses > 0; i++) {
-        struct session *s = (struct session *)(void *)(b->sessions.at + i * b->sessions.size);
-
-        if (s->state == SESSION_FREE || s->state == SESSION_CLOSED ||
-            s->service->generation != generation)
-            continue;
-        if (s->exchange)
-            exchange_abandon(s->exchange, "its service is gone");
-        else
-            session_cut(s);
-    }
-}
-
 static struct generation *free_generation(struct balancer *b)
 {
     for (uint32_t i = 0; i < GENERATIONS_MAX; i++) {
@@ -74,6 +55,24 @@ void service_release(struct service *service)
     generation_release(service->balancer, generation);
 }
 
+/* The slot went to a service of another name while clients of the former are still there: they are not the new one's. */
+static void orphan_clients(struct balancer *b, const struct service *service)
+{
+    for (uint32_t i = 0; i < b->sessions.touched; i++) {
+        struct session *s = session_at(b, i);
+
+        if (s->state != SESSION_FREE && s->service == service)
+            s->orphaned = true;
+    }
+}
+
+static bool same_name(const struct service *service, const struct generation *next,
+                      const struct balancer_service *config)
+{
+    return bytes_equal(image_text(service->generation->config.image, service->config->item.name),
+                       image_text(next->config.image, config->item.name));
+}
+
 static void set_service(struct balancer *b, const struct balancer_service *config)
 {
     struct service *service;
@@ -82,6 +81,8 @@ static void set_service(struct balancer *b, const struct balancer_service *confi
     must(config->slot < SERVICES_MAX);
     service = &b->services[config->slot];
     former = service->generation;
+    if (former && !same_name(service, b->current, config))
+        orphan_clients(b, service);
     service->balancer = b;
     service->counters = &b->record->services[config->slot];
     service->config = config;
@@ -114,6 +115,25 @@ static void set_services(struct balancer *b)
 
     for (uint32_t i = 0; i < config->services.count; i++)
         set_service(b, &services[i]);
+}
+
+/* So many reloads came while requests were waiting that the oldest ones lose their choice of another backend. Sessions of a
+ * service that went with that generation are closed. */
+static void retire(struct balancer *b, struct generation *generation)
+{
+    while (generation->uses > 0 && !list_empty(&generation->exchanges))
+        exchange_commit(container_of(generation->exchanges.next, struct exchange, in_generation));
+    for (uint32_t i = 0; i < b->sessions.touched && generation->uses > 0; i++) {
+        struct session *s = session_at(b, i);
+
+        if (s->state == SESSION_FREE || s->state == SESSION_CLOSED ||
+            s->service->generation != generation)
+            continue;
+        if (s->exchange)
+            exchange_abandon(s->exchange, "its service is gone");
+        else
+            session_cut(s);
+    }
 }
 
 /* ---- targets ---- */

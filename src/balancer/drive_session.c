@@ -20,7 +20,7 @@ static struct session *session_of(struct stream *stream)
 
 bool session_last(const struct session *s)
 {
-    return !s->service->present || session_balancer(s)->draining;
+    return !s->service->present || s->orphaned || session_balancer(s)->draining;
 }
 
 /* ---- time ---- */

@@ -56,6 +56,18 @@ static uint32_t previous_service(struct image previous, struct image now, struct
     return UINT32_MAX;
 }
 
+/* Slots of the previous generation come last, also those of services that went: their last clients may still count there. */
+static void begin_after(struct slots *slots, struct image previous)
+{
+    const struct config *config = config_of(previous);
+    const struct balancer_service *services =
+        image_items(previous, config->services, sizeof *services);
+
+    for (uint32_t i = 0; i < config->services.count; i++)
+        if (services[i].slot >= slots->next)
+            slots->next = (services[i].slot + 1) % slots->limit;
+}
+
 static void number_services(struct config_work *work)
 {
     struct image previous = work->request->previous;
@@ -63,6 +75,8 @@ static void number_services(struct config_work *work)
     struct balancer_service *services = config_items(work, config->services, sizeof *services);
     struct slots slots = {.limit = SERVICES_MAX};
 
+    if (previous.len)
+        begin_after(&slots, previous);
     for (uint32_t i = 0; i < config->services.count; i++) {
         services[i].slot =
             previous.len ? previous_service(previous, config_image(work), services[i].item.name)
