@@ -79,6 +79,7 @@ struct door {
     enum door_state state;
     int fd;
     uint32_t ticks; /* since it began to close */
+    bool wanted;    /* by the generation in force */
 };
 
 struct target {

@@ -308,11 +308,12 @@ static void open_door(struct balancer *b, int fd, struct service *service)
     struct door *door = find_door(b, fd);
 
     if (door) {
+        door->wanted = true;
         assign_door(door, service);
         return;
     }
     door = free_door(b);
-    *door = (struct door){.fd = fd, .state = DOOR_PAUSED};
+    *door = (struct door){.fd = fd, .state = DOOR_PAUSED, .wanted = true};
     assign_door(door, service);
     if (!b->draining && !b->paused)
         start_listening(b, door);
@@ -324,6 +325,8 @@ static void set_doors(struct balancer *b, const int *fds)
     const struct balancer_service *services =
         image_items(config->image, config->services, sizeof *services);
 
+    for (uint32_t i = 0; i < b->doors_used; i++)
+        b->doors[i].wanted = false;
     for (uint32_t i = 0; i < config->services.count; i++) {
         const struct balancer_listen *listens =
             image_items(config->image, services[i].listen, sizeof *listens);
@@ -334,7 +337,7 @@ static void set_doors(struct balancer *b, const int *fds)
     for (uint32_t i = 0; i < b->doors_used; i++) {
         struct door *door = &b->doors[i];
 
-        if (door->state == DOOR_OPEN && door->service->generation != b->current)
+        if (!door->wanted && (door->state == DOOR_OPEN || door->state == DOOR_PAUSED))
             close_door(door);
     }
 }
