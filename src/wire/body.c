@@ -107,7 +107,7 @@ static enum kind kind_of(uint8_t byte)
                   {'\t', BLANK}, {'"', QUOTE}, {'\\', BACKSLASH}, {'=', EQUALS}};
     uint8_t lower = byte | 0x20;
 
-    if ((byte >= '0' && byte <= '9') || (lower >= 'a' && lower <= 'f'))
+    if (is_digit(byte) || (lower >= 'a' && lower <= 'f'))
         return HEX;
     if (http1_is(byte, CLASS_TOKEN))
         return TOKEN;

@@ -60,7 +60,7 @@ static bool take_length(struct summary *s, const struct http1_field *field)
         return wrong(s, 400, "more than one Content-Length");
     s->length = field;
     for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] < '0' || text.at[i] > '9')
+        if (!is_digit(text.at[i]))
             return wrong(s, 400, "a Content-Length that is not digits alone");
     if (text.len == 0 || (text.len > 1 && text.at[0] == '0'))
         return wrong(s, 400, "a Content-Length that is empty or begins with a needless zero");

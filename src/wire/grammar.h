@@ -15,6 +15,11 @@ enum http1_class {
 
 extern const uint8_t http1_class[256];
 
+static inline bool is_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
 static inline bool http1_is(uint8_t byte, enum http1_class class)
 {
     return http1_class[byte] & class;

@@ -73,8 +73,8 @@ static enum http1_method method_of(struct bytes name)
 /* Eight bytes, `HTTP/1.1`. Any other digits are a version that this program does not speak, not even as 1.1. */
 static bool read_version(struct reader *r, const uint8_t *at)
 {
-    if (r->end - at < 8 || memcmp(at, "HTTP/", 5) != 0 || at[5] < '0' || at[5] > '9' ||
-        at[6] != '.' || at[7] < '0' || at[7] > '9')
+    if (r->end - at < 8 || memcmp(at, "HTTP/", 5) != 0 || !is_digit(at[5]) || at[6] != '.' ||
+        !is_digit(at[7]))
         return wrong(r, 400, "a start line without HTTP version");
     if (at[5] != '1' || at[7] > '1')
         return wrong(r, 505, "an HTTP version other than 1.0 and 1.1");
@@ -108,19 +108,15 @@ static bool read_request_line(struct reader *r)
     return http1_read_target(bytes_of(r->base, (size_t)(r->end - r->base)), head, &r->fault);
 }
 
-static bool is_digit(uint8_t byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
 /* The space after the status may be missing where no reason follows: servers exist that leave it out, and nothing hangs on it. */
 static bool read_status_line(struct reader *r)
 {
-    const uint8_t *at = r->at + sizeof "HTTP/1.1" - 1, *reason;
+    const uint8_t *at = r->at, *reason;
     struct http1_head *head = r->head;
 
-    if (!read_version(r, r->at))
+    if (!read_version(r, at))
         return false;
+    at += sizeof "HTTP/1.1" - 1;
     if (r->end - at < 5 || at[0] != ' ' || at[1] < '1' || !is_digit(at[1]) || !is_digit(at[2]) ||
         !is_digit(at[3]) || (at[4] != ' ' && at[4] != '\r'))
         return wrong(r, 502, "a status that is not three digits");
