@@ -232,7 +232,8 @@ static bool begin(struct role *role, struct err *err)
         snprintf(name, sizeof name, "%s", kinds[role->kind].name);
     snprintf(title, sizeof title, "nines: %s", name);
     process_set_title(title);
-    log_begin(name, role_node_name(role->next));
+    role->node = role_node_name(role->next);
+    log_begin(name, role->node);
     if (!open_loop(role, err) || !confine(role, err))
         return false;
     atomic_store_explicit(&role->board->beats[role_slot(role->kind, role->worker)].loop,
