@@ -81,11 +81,22 @@ void canvas_print(struct canvas *canvas, enum style style, const char *format, .
     canvas_text(canvas, style, text);
 }
 
+/* What is cut says so: half an address is worse than none. */
+static void put_cut(struct canvas *canvas, enum style style, uint32_t width, const char *text)
+{
+    bool cut = width_of(text) > width;
+
+    put(canvas, style, cut ? width - 1 : width, text);
+    if (cut)
+        put(canvas, style, 1, "~");
+}
+
 void canvas_left(struct canvas *canvas, uint32_t width, enum style style, const char *text)
 {
     uint32_t used = width_of(text);
 
-    put(canvas, style, width, text);
+    must(width > 0);
+    put_cut(canvas, style, width, text);
     pad(canvas, (used < width ? width - used : 0) + 1);
 }
 
@@ -93,9 +104,10 @@ void canvas_right(struct canvas *canvas, uint32_t width, enum style style, const
 {
     uint32_t used = width_of(text);
 
+    must(width > 0);
     if (used < width)
         pad(canvas, width - used);
-    put(canvas, style, width, text);
+    put_cut(canvas, style, width, text);
     pad(canvas, 1);
 }
 

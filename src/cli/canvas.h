@@ -19,7 +19,7 @@ struct canvas {
 
 void canvas_text(struct canvas *canvas, enum style style, const char *text);
 void canvas_print(struct canvas *canvas, enum style style, const char *format, ...) PRINTF(3, 4);
-/* Left or right aligned in `width` columns, cut where it is longer, and one blank after it. */
+/* Left or right aligned in `width` columns, cut with a `~` where it is longer, and one blank after it. */
 void canvas_left(struct canvas *canvas, uint32_t width, enum style style, const char *text);
 void canvas_right(struct canvas *canvas, uint32_t width, enum style style, const char *text);
 void canvas_end(struct canvas *canvas); /* of the line */

@@ -6,6 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Widths; with a blank between, each table has SHOW_COLUMNS. */
+enum {
+    COLUMN_RATE = 6,
+    COLUMN_COUNT = 6,
+    COLUMN_LATENCY = 8,
+    COLUMN_SERVICE = 16,
+    COLUMN_LISTEN =
+        SHOW_COLUMNS - COLUMN_SERVICE - COLUMN_RATE - 2 * COLUMN_COUNT - 2 * COLUMN_LATENCY - 6,
+    COLUMN_STATE = 9,
+    COLUMN_AGE = 4,
+    COLUMN_BACKEND = SHOW_COLUMNS - COLUMN_STATE - COLUMN_AGE - COLUMN_RATE - 2 * COLUMN_COUNT -
+                     2 * COLUMN_LATENCY - 7,
+};
+
 struct page {
     struct canvas canvas;
     json_t *status;
@@ -79,14 +93,18 @@ static void service_line(struct page *page, const json_t *service)
     struct canvas *canvas = &page->canvas;
     char text[64];
 
-    canvas_left(canvas, 16, PLAIN, show_string(service, "name"));
+    canvas_left(canvas, COLUMN_SERVICE, PLAIN, show_string(service, "name"));
     listen_text(service, text, sizeof text);
-    canvas_left(canvas, 18, PLAIN, text);
-    canvas_right(canvas, 8, PLAIN, canvas_rate(show_number(service, "requests_per_second"), text));
-    canvas_right(canvas, 7, errors > 0 ? BAD : PLAIN, canvas_rate(errors, text));
-    canvas_right(canvas, 7, PLAIN, canvas_count((uint64_t)show_integer(service, "active"), text));
-    canvas_right(canvas, 9, PLAIN, canvas_latency(show_latency(service, "p50_ms"), text));
-    canvas_right(canvas, 9, PLAIN, canvas_latency(show_latency(service, "p99_ms"), text));
+    canvas_left(canvas, COLUMN_LISTEN, PLAIN, text);
+    canvas_right(canvas, COLUMN_RATE, PLAIN,
+                 canvas_rate(show_number(service, "requests_per_second"), text));
+    canvas_right(canvas, COLUMN_COUNT, errors > 0 ? BAD : PLAIN, canvas_rate(errors, text));
+    canvas_right(canvas, COLUMN_COUNT, PLAIN,
+                 canvas_count((uint64_t)show_integer(service, "active"), text));
+    canvas_right(canvas, COLUMN_LATENCY, PLAIN,
+                 canvas_latency(show_latency(service, "p50_ms"), text));
+    canvas_right(canvas, COLUMN_LATENCY, PLAIN,
+                 canvas_latency(show_latency(service, "p99_ms"), text));
     canvas_end(canvas);
 }
 
@@ -102,13 +120,13 @@ static void services(struct page *page, size_t lines)
     size_t i;
 
     canvas_end(&page->canvas);
-    canvas_left(&page->canvas, 16, STRONG, "SERVICE");
-    canvas_left(&page->canvas, 18, STRONG, "LISTEN");
-    canvas_right(&page->canvas, 8, STRONG, "REQ/S");
-    canvas_right(&page->canvas, 7, STRONG, "5XX/S");
-    canvas_right(&page->canvas, 7, STRONG, "ACTIVE");
-    canvas_right(&page->canvas, 9, STRONG, "P50");
-    canvas_right(&page->canvas, 9, STRONG, "P99");
+    canvas_left(&page->canvas, COLUMN_SERVICE, STRONG, "SERVICE");
+    canvas_left(&page->canvas, COLUMN_LISTEN, STRONG, "LISTEN");
+    canvas_right(&page->canvas, COLUMN_RATE, STRONG, "REQ/S");
+    canvas_right(&page->canvas, COLUMN_COUNT, STRONG, "5XX/S");
+    canvas_right(&page->canvas, COLUMN_COUNT, STRONG, "ACTIVE");
+    canvas_right(&page->canvas, COLUMN_LATENCY, STRONG, "P50");
+    canvas_right(&page->canvas, COLUMN_LATENCY, STRONG, "P99");
     canvas_end(&page->canvas);
     json_array_foreach (all, i, service) {
         if (i >= lines)
@@ -130,11 +148,16 @@ static void backend_figures(struct canvas *canvas, const json_t *backend)
 {
     char text[CANVAS_FIGURE_MAX];
 
-    canvas_right(canvas, 8, PLAIN, canvas_rate(show_number(backend, "requests_per_second"), text));
-    canvas_right(canvas, 7, PLAIN, canvas_count((uint64_t)show_integer(backend, "failures"), text));
-    canvas_right(canvas, 7, PLAIN, canvas_count((uint64_t)show_integer(backend, "active"), text));
-    canvas_right(canvas, 9, PLAIN, canvas_latency(show_latency(backend, "p50_ms"), text));
-    canvas_right(canvas, 9, PLAIN, canvas_latency(show_latency(backend, "p99_ms"), text));
+    canvas_right(canvas, COLUMN_RATE, PLAIN,
+                 canvas_rate(show_number(backend, "requests_per_second"), text));
+    canvas_right(canvas, COLUMN_COUNT, PLAIN,
+                 canvas_count((uint64_t)show_integer(backend, "failures"), text));
+    canvas_right(canvas, COLUMN_COUNT, PLAIN,
+                 canvas_count((uint64_t)show_integer(backend, "active"), text));
+    canvas_right(canvas, COLUMN_LATENCY, PLAIN,
+                 canvas_latency(show_latency(backend, "p50_ms"), text));
+    canvas_right(canvas, COLUMN_LATENCY, PLAIN,
+                 canvas_latency(show_latency(backend, "p99_ms"), text));
 }
 
 /* Why a backend gets nothing is worth more than figures that are all zero. */
@@ -163,9 +186,9 @@ static void backend_line(struct page *page, const json_t *backend)
 
     snprintf(text, sizeof text, "  %s%s", show_string(backend, "address"),
              show_truth(backend, "backup") ? " backup" : "");
-    canvas_left(canvas, 25, PLAIN, text);
-    canvas_left(canvas, 9, show_state_style(backend), show_state(backend));
-    canvas_right(canvas, 4, DIM,
+    canvas_left(canvas, COLUMN_BACKEND, PLAIN, text);
+    canvas_left(canvas, COLUMN_STATE, show_state_style(backend), show_state(backend));
+    canvas_right(canvas, COLUMN_AGE, DIM,
                  since ? canvas_age(show_integer(page->status, "now_ms") - since, text) : "");
     if (is_well(backend))
         backend_figures(canvas, backend);
@@ -241,14 +264,14 @@ static void pools(struct page *page)
     size_t i;
 
     canvas_end(&page->canvas);
-    canvas_left(&page->canvas, 25, STRONG, "POOL, BACKEND");
-    canvas_left(&page->canvas, 9, STRONG, "STATE");
-    canvas_right(&page->canvas, 4, STRONG, "FOR");
-    canvas_right(&page->canvas, 8, STRONG, "REQ/S");
-    canvas_right(&page->canvas, 7, STRONG, "FAILED");
-    canvas_right(&page->canvas, 7, STRONG, "ACTIVE");
-    canvas_right(&page->canvas, 9, STRONG, "P50");
-    canvas_right(&page->canvas, 9, STRONG, "P99");
+    canvas_left(&page->canvas, COLUMN_BACKEND, STRONG, "POOL, BACKEND");
+    canvas_left(&page->canvas, COLUMN_STATE, STRONG, "STATE");
+    canvas_right(&page->canvas, COLUMN_AGE, STRONG, "FOR");
+    canvas_right(&page->canvas, COLUMN_RATE, STRONG, "REQ/S");
+    canvas_right(&page->canvas, COLUMN_COUNT, STRONG, "FAILED");
+    canvas_right(&page->canvas, COLUMN_COUNT, STRONG, "ACTIVE");
+    canvas_right(&page->canvas, COLUMN_LATENCY, STRONG, "P50");
+    canvas_right(&page->canvas, COLUMN_LATENCY, STRONG, "P99");
     canvas_end(&page->canvas);
     json_array_foreach (all, i, one)
         pool(page, one);

@@ -218,7 +218,7 @@ def test_top_follows_the_window_and_the_order(shop, top):
     wait_until(lambda: shown() == addresses[1:], 5, "it scrolls")
     top.key("Up")
     wait_until(lambda: shown() == addresses, 5, "it scrolls back")
-    top.resize(50, 9)
+    top.resize(50, 10)
     wait_until(lambda: len(shown()) == 2, 5, "it shrinks")
     assert top.screen().splitlines()[-1].startswith("q quit")
     top.resize(100, 30)

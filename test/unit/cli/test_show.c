@@ -64,23 +64,22 @@ static void status_answers_first_and_explains_what_is_not_well(void **state)
     buf_init(&out, 1 << 20);
     show_status(shop, false, false, &out);
     assert_text(
-        &out,
-        "serving: yes; survives one more failure: no (pool static has 1 of 1 backends up)\n"
-        "node a of shop, nines 0.1.0, up 3m, generation 3 (1 refused)\n"
-        "trouble: worker-1 is backing-off, 4 restarts\n"
-        "1 of 2 workers are ready; 4 restarts\n"
-        "\n"
-        "SERVICE          LISTEN                REQ/S   5XX/S  ACTIVE       P50       P99\n"
-        "web              0.0.0.0:80 +1         1.23k     0.2       3    0.52ms    12.3ms\n"
-        "\n"
-        "POOL, BACKEND             STATE      FOR    REQ/S  FAILED  ACTIVE       P50       P99\n"
-        "api, round-robin: 2 of 4 backends take traffic\n"
-        "  10.0.1.1:8080           up          2m      600       0       2    0.40ms    10.1ms\n"
-        "  10.0.1.2:8080           down       10s    last check: bad status 503\n"
-        "  10.0.1.3:8080 backup    up         10s    1.20k       0       0         -    1.20ms\n"
-        "  10.0.1.4:8080           draining   10s    by an operator, 2 requests under way\n"
-        "static, ip-hash: 1 of 1 backends take traffic\n"
-        "  f?[31m:80               unchecked             0       0       0         -         -\n");
+        &out, "serving: yes; survives one more failure: no (pool static has 1 of 1 backends up)\n"
+              "node a of shop, nines 0.1.0, up 3m, generation 3 (1 refused)\n"
+              "trouble: worker-1 is backing-off, 4 restarts\n"
+              "1 of 2 workers are ready; 4 restarts\n"
+              "\n"
+              "SERVICE          LISTEN                    REQ/S  5XX/S ACTIVE      P50      P99\n"
+              "web              0.0.0.0:80 +1             1.23k    0.2      3   0.52ms   12.3ms\n"
+              "\n"
+              "POOL, BACKEND              STATE      FOR  REQ/S FAILED ACTIVE      P50      P99\n"
+              "api, round-robin: 2 of 4 backends take traffic\n"
+              "  10.0.1.1:8080            up          2m    600      0      2   0.40ms   10.1ms\n"
+              "  10.0.1.2:8080            down       10s    last check: bad status 503\n"
+              "  10.0.1.3:8080 backup     up         10s  1.20k      0      0        -   1.20ms\n"
+              "  10.0.1.4:8080            draining   10s    by an operator, 2 requests under way\n"
+              "static, ip-hash: 1 of 1 backends take traffic\n"
+              "  f?[31m:80                unchecked           0      0      0        -        -\n");
     json_decref(shop);
 }
 
@@ -247,6 +246,21 @@ static void keys_scroll_sort_and_quit(void **state)
     assert_int_equal(top_key(&view, BYTES("\003"), 3), TOP_QUITS);
 }
 
+static void what_is_cut_says_so(void **state)
+{
+    struct buf out;
+    struct canvas canvas = {.out = &out};
+
+    (void)state;
+    buf_init(&out, 1000);
+    canvas_left(&canvas, 5, PLAIN, "12345");
+    canvas_left(&canvas, 5, PLAIN, "123456");
+    canvas_right(&canvas, 3, PLAIN, "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f");
+    canvas_right(&canvas, 3, PLAIN, "a\n");
+    canvas_end(&canvas);
+    assert_text(&out, "12345 1234~ \xc3\xa4\xc3\xb6~  a?\n");
+}
+
 static void figures_are_short(void **state)
 {
     char text[CANVAS_FIGURE_MAX];
@@ -280,6 +294,7 @@ int main(void)
         cmocka_unit_test(an_answer_of_another_version_is_shown_as_far_as_it_goes),
         cmocka_unit_test(colours_only_when_it_may),
         cmocka_unit_test(keys_scroll_sort_and_quit),
+        cmocka_unit_test(what_is_cut_says_so),
         cmocka_unit_test(figures_are_short),
     };
 
