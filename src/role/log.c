@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -33,25 +34,6 @@ void log_begin(const char *role, const char *node)
     this_process.terminal = isatty(STDERR_FILENO);
 }
 
-/* As JSON wants it; bytes that are not UTF-8 do not come here, control characters may. */
-static void add_quoted(struct buf *out, const char *text)
-{
-    buf_add_byte(out, '"');
-    for (; *text; text++) {
-        uint8_t byte = (uint8_t)*text;
-
-        if (byte == '"' || byte == '\\') {
-            buf_add_byte(out, '\\');
-            buf_add_byte(out, byte);
-        } else if (byte < 0x20) {
-            buf_print(out, "\\u%04x", byte);
-        } else {
-            buf_add_byte(out, byte);
-        }
-    }
-    buf_add_byte(out, '"');
-}
-
 /* RFC 3339 in UTC; a person at a terminal knows the day. */
 static void add_time(struct buf *out, bool day)
 {
@@ -66,27 +48,41 @@ static void add_time(struct buf *out, bool day)
               (unsigned)(ms % 1000));
 }
 
+static void add(struct json *json, const char *key, const char *text)
+{
+    json_key(json, key);
+    json_add_string(json, text);
+}
+
 static void print_json(struct buf *out, enum log_level level, const char *message,
                        const struct log_field *fields, uint32_t count)
 {
-    buf_add_string(out, "{\"@timestamp\":\"");
-    add_time(out, true);
-    buf_print(out, "\",\"log.level\":\"%s\",\"message\":", level_names[level]);
-    add_quoted(out, message);
-    buf_add_string(out, ",\"ecs.version\":\"1.6.0\",\"service.name\":\"nines\"");
-    if (this_process.node[0]) {
-        buf_add_string(out, ",\"service.node.name\":");
-        add_quoted(out, this_process.node);
-    }
-    buf_print(out, ",\"nines.role\":\"%s\"", this_process.role);
+    char storage[32];
+    struct buf now;
+    struct json json;
+
+    buf_over(&now, storage, sizeof storage);
+    add_time(&now, true);
+    json_init(&json, out);
+    json_begin_object(&json);
+    json_key(&json, "@timestamp");
+    json_add_text(&json, buf_bytes(&now));
+    add(&json, "log.level", level_names[level]);
+    add(&json, "message", message);
+    add(&json, "ecs.version", "1.6.0");
+    add(&json, "service.name", "nines");
+    if (this_process.node[0])
+        add(&json, "service.node.name", this_process.node);
+    add(&json, "nines.role", this_process.role);
     for (uint32_t i = 0; i < count; i++) {
-        buf_print(out, ",\"%s\":", fields[i].key);
+        json_key(&json, fields[i].key);
         if (fields[i].text)
-            add_quoted(out, fields[i].text);
+            json_add_string(&json, fields[i].text);
         else
-            buf_print(out, "%lld", (long long)fields[i].number);
+            json_add_number(&json, fields[i].number);
     }
-    buf_add_string(out, "}\n");
+    json_end(&json);
+    buf_add_byte(out, '\n');
 }
 
 static void print_plain(struct buf *out, enum log_level level, const char *message,

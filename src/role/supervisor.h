@@ -112,6 +112,11 @@ void generation_commit(struct supervisor *supervisor); /* next becomes current *
 void generation_close_gone(struct supervisor *supervisor);
 uint32_t generation_workers(const struct config *config);
 
+/* ---- supervisor_image.c ---- */
+
+/* Whether what the supervisor follows in an image lies inside it. `image.at` is aligned as mmap and malloc do. */
+MUST_USE bool image_is_sound(struct image image);
+
 /* ---- supervisor_fixtures.c ---- */
 
 void fixtures_init(struct fixtures *fixtures);

@@ -1,8 +1,6 @@
 /*
  * A generation's descriptors: all that it needs is opened, or none of it and a sentence for each thing that cannot be had. A listener
  * that stays in the configuration stays open.
- *
- * The image comes from a process that read a file which anybody may have written, so what is used here is checked first.
  */
 #include "role/supervisor.h"
 
@@ -23,36 +21,6 @@ static void drop(struct generation *generation)
     *generation = (struct generation){.image_fd = -1};
 }
 
-static bool fits(struct image image, struct ref ref, size_t item_size)
-{
-    return ref.at <= image.len && ref.count <= (image.len - ref.at) / item_size;
-}
-
-static bool is_string(struct image image, struct ref ref)
-{
-    return ref.at == 0 || (fits(image, ref, 1) && ref.at + ref.count < image.len &&
-                           image.at[ref.at + ref.count] == '\0');
-}
-
-static bool makes_sense(struct image image)
-{
-    const struct config *config = (const struct config *)(const void *)image.at;
-    const struct balancer_service *services;
-
-    if (image.len < sizeof *config || config->workers < 0 || config->workers > WORKERS_MAX ||
-        config->listeners > LISTENERS_MAX || config->drain_ms < 0 || config->limits.sessions < 0 ||
-        config->limits.pipes < 0 || !is_string(image, config->runtime_directory) ||
-        !is_string(image, config->access_log) || !is_string(image, config->user) ||
-        !fits(image, config->services, sizeof *services))
-        return false;
-    services = image_items(image, config->services, sizeof *services);
-    for (uint32_t i = 0; i < config->services.count; i++)
-        if (!is_string(image, services[i].item.name) ||
-            !fits(image, services[i].listen, sizeof(struct balancer_listen)))
-            return false;
-    return true;
-}
-
 static bool map_image(struct generation *generation, struct err *err)
 {
     const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
@@ -66,7 +34,7 @@ static bool map_image(struct generation *generation, struct err *err)
     if (at == MAP_FAILED)
         return err_system(err, "map the image");
     generation->image = (struct image){at, (size_t)stat.st_size};
-    if (!makes_sense(generation->image))
+    if (!image_is_sound(generation->image))
         return err_set(err, ERR_PEER, "the reader's image makes no sense");
     generation->config = config_of(generation->image);
     return true;
@@ -89,8 +57,6 @@ static bool open_listener(struct supervisor *supervisor, const char *service,
     char who[128];
     int fd = already_open(&supervisor->current, &listen->address);
 
-    if (listen->listener >= next->config->listeners)
-        return false;
     if (fd < 0 && !listener_open_fd(&fd, &listen->address, &err)) {
         snprintf(who, sizeof who, "service '%s'", service);
         fixtures_explain_port(findings, who, &listen->address, err.number);

@@ -1,0 +1,57 @@
+/*
+ * Looks at an image before the supervisor follows what is written in it: it comes from a process that read a file which anybody
+ * may have written. Checks what the supervisor uses, and no more. Never follows what it has not checked.
+ */
+#include "role/supervisor.h"
+
+static bool are_items(struct image image, struct ref ref, size_t item_size)
+{
+    return ref.at % sizeof(uint64_t) == 0 && ref.at <= image.len &&
+           ref.count <= (image.len - ref.at) / item_size;
+}
+
+static bool is_string(struct image image, struct ref ref)
+{
+    return ref.at == 0 || (ref.at < image.len && ref.count < image.len - ref.at &&
+                           image.at[ref.at + ref.count] == '\0');
+}
+
+static bool is_between(int64_t value, int64_t low, int64_t high)
+{
+    return value >= low && value <= high;
+}
+
+static bool is_service_sound(struct image image, const struct balancer_service *service,
+                             uint32_t listeners)
+{
+    const struct balancer_listen *listens;
+
+    if (!is_string(image, service->item.name) ||
+        !are_items(image, service->listen, sizeof *listens))
+        return false;
+    listens = image_items(image, service->listen, sizeof *listens);
+    for (uint32_t i = 0; i < service->listen.count; i++)
+        if (listens[i].listener >= listeners)
+            return false;
+    return true;
+}
+
+bool image_is_sound(struct image image)
+{
+    const struct config *config = (const struct config *)(const void *)image.at;
+    const struct balancer_service *services;
+
+    if (image.len < sizeof *config || !is_between(config->workers, 0, WORKERS_MAX) ||
+        config->listeners > LISTENERS_MAX || !is_between(config->drain_ms, 0, INT32_MAX) ||
+        !is_between(config->limits.sessions, 0, INT32_MAX) ||
+        !is_between(config->limits.pipes, 0, INT32_MAX) ||
+        !is_string(image, config->runtime_directory) || !is_string(image, config->access_log) ||
+        !is_string(image, config->user) || !are_items(image, config->services, sizeof *services) ||
+        config->services.count > SERVICES_MAX)
+        return false;
+    services = image_items(image, config->services, sizeof *services);
+    for (uint32_t i = 0; i < config->services.count; i++)
+        if (!is_service_sound(image, &services[i], config->listeners))
+            return false;
+    return true;
+}
