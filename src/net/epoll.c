@@ -1,6 +1,10 @@
 /*
- * The epoll back end. A stream is registered once, edge-triggered, and its flags remember what the edges said: bytes are
- * read until a read comes back short, and sent until a send comes back short, so that a request costs no call but its own.
+ * The epoll back end. A stream is registered once, edge-triggered (and once more when its socket is first full), and its
+ * flags remember what the edges said: bytes are read until a read comes back short, and sent until a send comes back short,
+ * so that a request costs no call but its own.
+ *
+ * A short read of TCP means that there was no more. A peer that sends urgent data can make reads end early, and then waits for
+ * its own next packet.
  */
 #include "net/backend.h"
 
@@ -23,7 +27,8 @@ struct epoll {
 };
 
 enum { WATCH_REGISTERED = WATCH_BACKEND };
-enum { LISTENER_REGISTERED = 1u << 8 };
+enum { LISTENER_REGISTERED = LISTENER_BACKEND };
+enum { STREAM_TOLD_WRITABLE = STREAM_BACKEND }; /* its registration includes EPOLLOUT */
 
 static uint64_t pointer_of(void *what, enum tag tag)
 {
@@ -74,13 +79,25 @@ static void epoll_close(struct loop *loop)
 
 /* ---- streams ---- */
 
+static bool follow(struct stream *stream, int op, uint32_t extra)
+{
+    if (extra)
+        stream->flags |= STREAM_TOLD_WRITABLE;
+    return control(stream->loop, op, stream->fd, EPOLLIN | EPOLLRDHUP | EPOLLET | extra,
+                   pointer_of(stream, TAG_STREAM));
+}
+
+static void fail_later(struct stream *stream, int error)
+{
+    stream->error = (uint16_t)error;
+    stream_mark(stream);
+}
+
+/* Without EPOLLOUT: a new socket is writable, which would be an event of its own for each connection. */
 static void start(struct stream *stream)
 {
-    if (!control(stream->loop, EPOLL_CTL_ADD, stream->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                 pointer_of(stream, TAG_STREAM))) {
-        stream->error = (uint16_t)errno;
-        stream_mark(stream);
-    }
+    if (!follow(stream, EPOLL_CTL_ADD, 0))
+        fail_later(stream, errno);
 }
 
 static void epoll_connect(struct stream *stream, const struct address *to)
@@ -88,12 +105,18 @@ static void epoll_connect(struct stream *stream, const struct address *to)
     struct sockaddr_storage storage;
     socklen_t len = address_to_socket(to, &storage);
 
-    if (connect(stream->fd, (struct sockaddr *)&storage, len) == 0 || errno == EINPROGRESS) {
-        start(stream); /* after connect: before it, a socket counts as hung up */
-        return;
-    }
-    stream->error = (uint16_t)errno;
-    stream_mark(stream);
+    if (connect(stream->fd, (struct sockaddr *)&storage, len) < 0 && errno != EINPROGRESS)
+        fail_later(stream, errno);
+    else if (!follow(stream, EPOLL_CTL_ADD, EPOLLOUT)) /* not before: an unconnected one hangs up */
+        fail_later(stream, errno);
+}
+
+/* The socket is full for the first time: from now on its edges tell when it no longer is. */
+static void await(struct stream *stream, uint32_t flag)
+{
+    if (flag == STREAM_WRITABLE && !(stream->flags & STREAM_TOLD_WRITABLE) &&
+        !follow(stream, EPOLL_CTL_MOD, EPOLLOUT))
+        fail_later(stream, errno);
 }
 
 static ssize_t send_gathered(const struct stream *stream, size_t *offered)
@@ -137,8 +160,10 @@ static void flush(struct stream *stream)
         if (sent > 0)
             queue_taken(stream, (size_t)sent);
     }
-    if (stream->queue)
+    if (stream->queue) {
+        await(stream, STREAM_WRITABLE);
         return;
+    }
     queue_emptied(stream);
     tell_drained(stream);
 }
@@ -268,13 +293,6 @@ static bool claim(struct stream *stream)
 {
     (void)stream;
     return true;
-}
-
-static void await(struct stream *stream, uint32_t flag)
-{
-    /* The edge comes by itself. */
-    (void)stream;
-    (void)flag;
 }
 
 static void stop(struct stream *stream)

@@ -55,10 +55,18 @@ static int accept_some(struct listener *listener, unsigned most, uint32_t while_
     return 0;
 }
 
+/*
+ * Trying until there is none more would cost each lone connection a second, failing call. What is left over is reported
+ * again by the kernel; so the share grows while it is used up, and shrinks when it was too large.
+ */
 void listener_accept(struct listener *listener)
 {
-    int error = accept_some(listener, ACCEPT_TURN, LISTENER_STARTED);
+    int error = accept_some(listener, listener->share, LISTENER_STARTED);
 
+    if (error == 0 && listener->share < ACCEPT_TURN)
+        listener->share *= 2;
+    else if (error == EAGAIN && listener->share > 1)
+        listener->share /= 2;
     if (error != 0 && error != EAGAIN && (listener->flags & LISTENER_STARTED))
         pause_accepting(listener, error);
 }
@@ -90,6 +98,7 @@ void listener_start(struct loop *loop, struct listener *listener, int fd)
     listener->fd = fd;
     listener->flags = LISTENER_STARTED;
     listener->poll = NULL;
+    listener->share = 1;
     timer_init(&listener->resume, resume);
     /* A kernel that cannot follow it now is asked again in the first turn, where `starved` can be told. */
     if (!loop->backend->listen(listener))

@@ -157,7 +157,8 @@ struct listener {
     void (*starved)(struct listener *listener, int error);
     struct timer resume;
     uint32_t flags;
-    void *poll; /* io_uring: what asks the kernel for it */
+    uint32_t share; /* connections to be taken in the next turn */
+    void *poll;     /* io_uring: what asks the kernel for it */
 };
 
 /* Opens a listening TCP socket: non-blocking, REUSEADDR, NODELAY (inherited by what it accepts), backlog 4096. */
