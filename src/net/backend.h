@@ -54,7 +54,7 @@ struct backend {
     enum loop_kind kind;
     bool (*open)(struct loop *loop, struct err *err);
     void (*close)(struct loop *loop);
-    /* Waits at most `wait_ns` for something to happen, sets loop->now, and does it: after each event loop_settle. */
+    /* Waits at most `wait_ns` for something to happen, says loop_woke, and does it: after each event loop_settle. */
     void (*wait)(struct loop *loop, int64_t wait_ns);
 
     /* Begins with a connected socket; a failure is left in stream->error. */
@@ -141,6 +141,8 @@ static inline bool stream_dead(const struct stream *stream)
 
 /* ---- loop.c ---- */
 
+/* The waiting is over: this is what time it is in this turn. */
+void loop_woke(struct loop *loop, struct instant now);
 /* Lets every dirty stream work once; those that become dirty meanwhile wait for the next call. */
 void loop_settle(struct loop *loop);
 

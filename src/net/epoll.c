@@ -392,7 +392,7 @@ static void wait(struct loop *loop, int64_t wait_ns)
     int count = wait_events(epoll, wait_ns);
 
     must(count >= 0 || errno == EINTR);
-    loop->now = clock_now();
+    loop_woke(loop, clock_now());
     epoll->count = count < 0 ? 0 : count;
     for (epoll->next = 0; epoll->next < epoll->count;) {
         dispatch(&epoll->events[epoll->next++]);

@@ -55,6 +55,12 @@ struct instant loop_now(const struct loop *loop)
     return loop->now;
 }
 
+void loop_woke(struct loop *loop, struct instant now)
+{
+    loop->now = now;
+    wheel_advance(&loop->wheel, now);
+}
+
 void loop_settle(struct loop *loop)
 {
     struct list batch, *node;
@@ -74,7 +80,6 @@ static void fire_timers(struct loop *loop)
 {
     struct list batch, *node;
 
-    wheel_advance(&loop->wheel, loop->now);
     if (list_empty(&loop->wheel.due))
         return;
     /* What is armed meanwhile for now or earlier waits for the next turn. */

@@ -402,7 +402,7 @@ static void wait(struct loop *loop, int64_t wait_ns)
     must(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
          result == -EBUSY);
     uring->messages_used = 0;
-    loop->now = clock_now();
+    loop_woke(loop, clock_now());
     ready = io_uring_cq_ready(&uring->ring);
     io_uring_for_each_cqe(&uring->ring, head, cqe)
     {

@@ -1,16 +1,15 @@
 #include "net/wheel.h"
 
-/* Rounded up, so that a timer is never early; a moment before the clock's beginning has passed. */
+/* Rounded up, so that a timer is never early. */
 static uint64_t tick_of(struct instant at)
 {
-    if (at.ns <= 0)
-        return 0;
     return (uint64_t)at.ns / NS_PER_MS + ((uint64_t)at.ns % NS_PER_MS != 0);
 }
 
 void wheel_init(struct wheel *wheel, struct instant now)
 {
     must(now.ns >= 0);
+    wheel->now = now;
     wheel->tick = (uint64_t)now.ns / NS_PER_MS;
     list_init(&wheel->due);
     for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
@@ -24,7 +23,7 @@ void wheel_init(struct wheel *wheel, struct instant now)
  * The level is that of the highest digit in which the timer's tick and the wheel's differ. So every occupied slot of a
  * level lies ahead of the wheel's own digit there, and any timer of a level is due before any of the level above.
  */
-void wheel_add(struct wheel *wheel, struct timer *timer)
+static void place(struct wheel *wheel, struct timer *timer)
 {
     uint64_t tick = tick_of(timer->at);
     unsigned level, slot;
@@ -38,6 +37,15 @@ void wheel_add(struct wheel *wheel, struct timer *timer)
     must(level < WHEEL_LEVELS);
     wheel->occupied[level] |= UINT64_C(1) << slot;
     list_push_back(&wheel->slots[level][slot], &timer->node);
+}
+
+void wheel_add(struct wheel *wheel, struct timer *timer)
+{
+    /* For now: not with the next tick, but at once. */
+    if (passed(timer->at, wheel->now))
+        list_push_back(&wheel->due, &timer->node);
+    else
+        place(wheel, timer);
 }
 
 /*
@@ -68,6 +76,8 @@ void wheel_advance(struct wheel *wheel, struct instant now)
     uint64_t until = (uint64_t)now.ns / NS_PER_MS, begins;
     struct list *slot;
 
+    must(now.ns >= wheel->now.ns);
+    wheel->now = now;
     while ((slot = first_slot(wheel, &begins)) && begins <= until) {
         struct list *node;
 
@@ -75,7 +85,7 @@ void wheel_advance(struct wheel *wheel, struct instant now)
         wheel->tick = begins;
         /* Each goes to a lower level or is due, never back into this slot. */
         while ((node = list_pop_front(slot)))
-            wheel_add(wheel, container_of(node, struct timer, node));
+            place(wheel, container_of(node, struct timer, node));
     }
     if (until > wheel->tick)
         wheel->tick = until;

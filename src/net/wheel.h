@@ -11,7 +11,8 @@
 enum { WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_LEVELS = 8 };
 
 struct wheel {
-    uint64_t tick; /* everything up to this one has been moved to `due` */
+    struct instant now; /* as last told */
+    uint64_t tick;      /* everything up to this one has been moved to `due` */
     uint64_t occupied
         [WHEEL_LEVELS]; /* a set bit: the slot may hold timers; a clear one: it holds none */
     struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
@@ -19,7 +20,7 @@ struct wheel {
 };
 
 void wheel_init(struct wheel *wheel, struct instant now);
-/* Of a timer that is not armed, by its `at`. */
+/* Of a timer that is not armed, by its `at`: into `due` when that has passed. */
 void wheel_add(struct wheel *wheel, struct timer *timer);
 /* Moves all timers whose moment has passed into `due`. */
 void wheel_advance(struct wheel *wheel, struct instant now);

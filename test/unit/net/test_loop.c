@@ -110,7 +110,7 @@ static void a_timer_armed_for_now_fires_in_the_next_turn(void **state)
     timer_init(&a.timer, arms_itself_again);
     soon(world, &a, 0);
     for (unsigned turn = 1; turn <= 3; turn++) {
-        loop_turn(world->loop, INT64_MAX);
+        loop_turn(world->loop, 0);
         assert_int_equal(a.fired, turn);
     }
 }
