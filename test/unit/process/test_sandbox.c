@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -195,6 +196,23 @@ static void a_call_that_nobody_needs_fails_as_if_it_did_not_exist(void **state)
                      HOLDS);
 }
 
+static int limits_are_read_but_not_set(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return FAILS;
+    return result(setrlimit(RLIMIT_NOFILE, &limit) != 0);
+}
+
+static void limits_may_be_asked_for_and_not_set(void **state)
+{
+    (void)state;
+    for (enum sandbox_profile profile = SANDBOX_WORKER; profile <= SANDBOX_READER; profile++)
+        assert_int_equal(
+            in_sandbox((struct sandbox){.profile = profile}, limits_are_read_but_not_set), HOLDS);
+}
+
 static int cannot_map_executable_memory(void)
 {
     void *at =
@@ -357,6 +375,7 @@ int main(void)
         cmocka_unit_test(what_only_an_intruder_calls_kills_the_process),
         cmocka_unit_test(a_process_without_sanitizers_is_killed_for_tracing_and_forking_too),
         cmocka_unit_test(a_call_that_nobody_needs_fails_as_if_it_did_not_exist),
+        cmocka_unit_test(limits_may_be_asked_for_and_not_set),
         cmocka_unit_test(a_worker_has_no_memory_that_is_written_and_executed),
         cmocka_unit_test(rings_are_for_those_that_ask),
         cmocka_unit_test(a_bug_still_aborts),
