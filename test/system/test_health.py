@@ -1,13 +1,16 @@
 """Verdicts: what real servers do, and what nines says of them, how soon, and what stays when its own processes die."""
 
+import contextlib
+import http.client
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from harness import FAST_HEALTH, fetch, split, wait_until
+from harness import FAST_HEALTH, EchoServer, fetch, split, wait_until
 
 pytestmark = pytest.mark.seconds(60)
 
@@ -41,6 +44,13 @@ def balance(system, *backends, **check):
     return system.balance(*backends, pool={"health_check": {**FAST_HEALTH, **check}})
 
 
+def all_go_to(address, *names):
+    """Whether twenty answers come from these alone, and from each of them."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return {fetch(address, "/id").backend for _ in range(20)} == set(names)
+    return False
+
+
 # ---- outcomes ----
 
 ANSWERS = {
@@ -56,7 +66,7 @@ def test_an_answer_that_is_not_well_takes_a_backend_out(system, outcome):
     nines, address = balance(system, good, bad)
     await_(nines, bad, "down", outcome)
     await_(nines, good, "up", "ok")
-    assert {fetch(address, "/id").backend for _ in range(20)} == {"good"}
+    wait_until(lambda: all_go_to(address, "good"), 2, "the workers have heard of it")
 
 
 def test_a_refused_connection_takes_a_backend_out(system):
@@ -159,22 +169,20 @@ def test_the_verdict_is_true_within_threshold_times_interval(system):
 
 
 def test_a_worker_that_meets_a_failure_brings_the_check_forward(system):
-    """With an hour between checks, only the quarter of an hour after the last one could be waited for; so it is a minute's quarter."""
+    """At most a quarter of the interval after the last check, where nobody's failure would have been waited for 10 s."""
     a, b = system.nginx("a"), system.nginx("b")
     nines, address = balance(
-        system, a, b, interval="20s", timeout="1s", unhealthy_threshold=1
+        system, a, b, interval="10s", timeout="1s", unhealthy_threshold=1
     )
     await_(nines, a, "up")
     await_(nines, b, "up")
     a.kill()
-    killed = time.monotonic()
 
     def found():
         fetch(address, "/id")
         return is_(nines, a, "down")()
 
-    wait_until(found, 15, "traffic finds the dead one")
-    assert time.monotonic() - killed < 15
+    wait_until(found, 5, "traffic finds the dead one")
 
 
 def test_one_failed_check_is_not_enough(system):
@@ -196,10 +204,15 @@ def test_one_failed_check_is_not_enough(system):
 
 
 def test_a_backend_may_have_a_name(system):
-    host, port = "localhost", split(system.address())[1]
-    address = f"{host}:{port}"
-    nines, _ = balance(system, system.nginx("good"), address)
-    await_(nines, address, "down", "refused")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    named = f"localhost:{port}"
+    nines, address = balance(system, system.nginx("other"), named)
+    await_(nines, named, "down", "refused")
+    system.own(EchoServer("named", f"127.0.0.1:{port}"))
+    await_(nines, named, "up", "ok")
+    wait_until(lambda: all_go_to(address, "other", "named"), 2, "it gets its share")
 
 
 # ---- its own processes ----
@@ -222,7 +235,7 @@ def test_verdicts_outlive_the_agent(system):
     wait_until(lambda: verdict(nines, good)["check"]["checks"] > checks + 3, 10, "it checks")
     assert verdict(nines, hung)["state"] == "down"
     assert verdict(nines, hung)["changes"] == changes
-    assert {fetch(address, "/id").backend for _ in range(10)} == {"good"}
+    assert all_go_to(address, "good")
     hung.resume()
     await_(nines, hung, "up")
 
