@@ -113,9 +113,11 @@ enum channel_outcome channel_receive(int fd, struct frame *frame)
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return errno == EAGAIN ? CHANNEL_NOTHING : CHANNEL_CLOSED;
-    if (got == 0)
-        return CHANNEL_CLOSED;
     take_fds(&message, frame);
+    if (got == 0) { /* a packet of no bytes looks the same as the end, but may bring descriptors */
+        frame_close_fds(frame);
+        return CHANNEL_CLOSED;
+    }
     if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (size_t)got < sizeof header ||
         header.len != (size_t)got - sizeof header) {
         frame_close_fds(frame);

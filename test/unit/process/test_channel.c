@@ -159,6 +159,23 @@ static void a_bad_frame_is_refused_and_what_came_with_it_is_closed(void **state)
     close(b);
 }
 
+/* A packet of no bytes reads like the end; nothing that came with it may stay open. */
+static void descriptors_that_come_with_an_empty_packet_are_closed(void **state)
+{
+    int a, b;
+    uint32_t before;
+
+    (void)state;
+    open_pair(&a, &b);
+    before = count_open_fds();
+    send_raw(a, 0, 0, 3);
+    assert_int_equal(channel_receive(b, &got), CHANNEL_CLOSED);
+    assert_int_equal(got.fd_count, 0);
+    assert_int_equal(count_open_fds(), before);
+    close(a);
+    close(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +184,7 @@ int main(void)
         cmocka_unit_test(the_peers_end_closes_the_channel),
         cmocka_unit_test(a_full_channel_is_an_error_and_not_a_wait),
         cmocka_unit_test(a_bad_frame_is_refused_and_what_came_with_it_is_closed),
+        cmocka_unit_test(descriptors_that_come_with_an_empty_packet_are_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
