@@ -163,6 +163,7 @@ void pipe_release(struct loop *loop, struct pipe *pipe, bool empty);
 void stream_mark(struct stream *stream); /* dirty */
 void stream_queue_in(struct stream *stream,
                      struct list *list);   /* moves it into one of the loop's lists */
+void stream_starve(struct stream *stream); /* until there is a chunk again */
 void stream_retire(struct stream *stream); /* nothing of the kernel's refers to it any more */
 MUST_USE bool queue_add(struct stream *stream, struct chunk *chunk, struct bytes bytes);
 size_t queue_gather(const struct stream *stream, struct iovec iov[GATHER_MAX]);

@@ -204,7 +204,7 @@ static void read_stream(struct stream *stream)
         }
         chunk = chunk_take(loop);
         if (!chunk) {
-            stream_queue_in(stream, &loop->starving);
+            stream_starve(stream);
             return;
         }
         got = recv(stream->fd, chunk->at, chunk->cap, 0);

@@ -71,10 +71,10 @@ static void finish(struct relay *relay, int error)
         from->events->relayed(from, moved, error);
     if (error)
         tell_failed(from, error);
-    else if (from->flags & STREAM_EOF)
+    else if ((from->flags & STREAM_EOF) && !from->error && !from->held)
         tell_ended(from);
     else
-        stream_mark(from); /* receiving, if it is on */
+        stream_mark(from); /* receiving what is left, if it is on */
 }
 
 /* The source gave nothing: the pipe is empty, and somebody else may have it meanwhile. */
@@ -138,7 +138,7 @@ static enum pull pull_copy(struct relay *relay)
     ssize_t got;
 
     if (!chunk) {
-        stream_queue_in(from, &from->loop->starving);
+        stream_starve(from);
         return PULL_WAITS;
     }
     got = recv(from->fd, chunk->at, share(relay, chunk->cap), MSG_DONTWAIT);

@@ -13,6 +13,13 @@ void stream_queue_in(struct stream *stream, struct list *list)
     stream->flags &= ~STREAM_DIRTY;
 }
 
+void stream_starve(struct stream *stream)
+{
+    /* One that has something to send does that first: it may be what frees a chunk. Then it comes here again. */
+    if (!(stream->flags & STREAM_DIRTY))
+        stream_queue_in(stream, &stream->loop->starving);
+}
+
 void stream_mark(struct stream *stream)
 {
     if (stream->flags & (STREAM_DIRTY | STREAM_CLOSED))

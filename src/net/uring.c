@@ -295,7 +295,7 @@ static void received(struct stream *stream, const struct io_uring_cqe *cqe)
         return;
     if (got == -ENOBUFS) {
         ((struct uring *)stream->loop->state)->ran_out = true;
-        stream_queue_in(stream, &stream->loop->starving);
+        stream_starve(stream);
         return;
     }
     if (got == 0)

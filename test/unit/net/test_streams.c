@@ -308,6 +308,26 @@ static void without_chunks_receiving_waits_until_some_come_back(void **state)
     close(b);
 }
 
+/* All chunks are in its own queue: only sending frees one. */
+static void a_stream_that_waits_for_a_chunk_still_sends(void **state)
+{
+    enum { POOL = 4, TOTAL = 64 * 1024 };
+    struct world *world = world_of(state);
+    struct end end = {.on_received = echoes};
+    struct flow in, out;
+
+    reopen(world, POOL, 0);
+    in.fd = begin(world, &end, 0);
+    no_block(in.fd);
+    out = in = (struct flow){.fd = in.fd};
+    flow_send(&in, TOTAL);
+    assert_int_equal(in.at, TOTAL);
+    TURN_UNTIL(world, (flow_take(&out, TOTAL), out.at == TOTAL));
+    assert_int_equal(out.errors, 0);
+    finish(world, &end);
+    close(in.fd);
+}
+
 static void without_segments_nothing_is_queued_and_the_rest_is_sent(void **state)
 {
     static const char text[] = "0123456789";
@@ -614,6 +634,7 @@ int main(void)
         BOTH(receiving_is_off_until_it_is_on),
         BOTH(receiving_can_be_stopped_by_every_single_chunk),
         BOTH(without_chunks_receiving_waits_until_some_come_back),
+        BOTH(a_stream_that_waits_for_a_chunk_still_sends),
         BOTH(without_segments_nothing_is_queued_and_the_rest_is_sent),
         BOTH(a_stream_may_close_itself_in_every_callback),
         BOTH(a_stream_may_close_another_that_has_an_event_waiting),
