@@ -7,7 +7,9 @@
 
 #include <time.h>
 
-_Static_assert(6 * (ACCESS_METHOD_MAX + ACCESS_HOST_MAX + ACCESS_PATH_MAX + ACCESS_ID_MAX) + 700 <
+_Static_assert(6 * (2 * ACCESS_NAME_MAX + ACCESS_METHOD_MAX + ACCESS_HOST_MAX + ACCESS_PATH_MAX +
+                    ACCESS_ID_MAX) +
+                       600 <
                    ACCESS_LINE_MAX,
                "a line fits even when each byte is escaped");
 
@@ -32,6 +34,12 @@ static void add_text(struct json *json, const char *key, const uint8_t *at, size
 {
     json_key(json, key);
     json_add_text(json, bytes_of(at, len));
+}
+
+static void add_name(struct json *json, const char *key, const char *name)
+{
+    json_key(json, key);
+    json_add_text(json, bytes_take(bytes_of_string(name), ACCESS_NAME_MAX));
 }
 
 static void add_address(struct json *json, const char *key, const struct address *address)
@@ -71,10 +79,8 @@ void access_write(struct buf *out, const struct access_entry *entry)
     json_init(&json, out);
     json_begin_object(&json);
     add_time(&json, entry->wall_ms);
-    json_key(&json, "node");
-    json_add_string(&json, entry->node);
-    json_key(&json, "service");
-    json_add_string(&json, entry->service);
+    add_name(&json, "node", entry->node);
+    add_name(&json, "service", entry->service);
     add_address(&json, "client", entry->client);
     if (entry->request) {
         add_request(&json, entry->request);

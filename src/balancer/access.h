@@ -11,10 +11,11 @@
 
 enum {
     ACCESS_LINE_MAX = 4096, /* PIPE_BUF */
+    ACCESS_NAME_MAX = 64,   /* of a node, of a service */
     ACCESS_METHOD_MAX = 16,
     ACCESS_HOST_MAX = 96,
-    ACCESS_PATH_MAX = 320,
-    ACCESS_ID_MAX = 128,
+    ACCESS_PATH_MAX = 256,
+    ACCESS_ID_MAX = 64,
 };
 
 /* What is noted when a request comes, since its bytes will be gone when it ends. */
