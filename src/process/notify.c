@@ -32,15 +32,22 @@ void notify(const char *state)
         return;
 }
 
+/* 0 when it is not a number. */
+static long long number_of(const char *text)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+
+    return *end == '\0' ? value : 0;
+}
+
 int64_t notify_watchdog_ms(void)
 {
     const char *usec = getenv("WATCHDOG_USEC");
     const char *pid = getenv("WATCHDOG_PID");
-    char *end;
-    long long value;
+    long long value = usec ? number_of(usec) : 0;
 
-    if (!usec || (pid && atoll(pid) != getpid()))
+    if (value <= 0 || (pid && number_of(pid) != getpid()))
         return 0;
-    value = strtoll(usec, &end, 10);
-    return *end == '\0' && value > 0 ? value / 2000 : 0;
+    return value / 2000;
 }
