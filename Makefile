@@ -15,7 +15,7 @@ help: ## what there is
 
 build: ## build/nines
 	@tools/setup build
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix $(PREFIX)
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) >/dev/null
 	@ninja -C $(BUILD) nines
 
 demo: build ## real traffic over three backends, which die and come back (ends by itself without a terminal)
@@ -50,12 +50,16 @@ tidy: ## clang-tidy over all C files
 	@tools/setup test
 	@tools/check-tidy
 
-man: ## the manual pages, in build/man
+man: build ## the manual pages, in build/man
 	@tools/setup man
 	@tools/man $(BUILD)/man
 
-install: build ## into PREFIX=/usr/local (DESTDIR is heeded)
-	@meson install -C $(BUILD) --no-rebuild --quiet
+install: man ## the program, its pages and its systemd unit, into PREFIX=/usr/local (DESTDIR is heeded)
+	@install -D -m 755 $(BUILD)/nines $(DESTDIR)$(PREFIX)/bin/nines
+	@install -D -m 644 $(BUILD)/man/nines.1 $(DESTDIR)$(PREFIX)/share/man/man1/nines.1
+	@install -D -m 644 $(BUILD)/man/nines.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/nines.yaml.5
+	@sed 's#/usr/local#$(PREFIX)#' packaging/nines.service | \
+		install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/nines.service
 
 clean: ## remove all builds
 	@rm -rf build build-*

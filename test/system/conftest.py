@@ -1,5 +1,6 @@
 """The `system` fixture, the limit on every test's time, and the timeline in the report of what failed."""
 
+import contextlib
 import signal
 
 import pytest
@@ -16,10 +17,9 @@ def pytest_configure(config):
 
 @pytest.fixture
 def system(tmp_path, request):
-    built = System(tmp_path)
-    request.node.timeline = built.timeline
-    yield built
-    built.finish()
+    with contextlib.closing(System(tmp_path)) as built:
+        request.node.timeline = built.timeline
+        yield built
 
 
 @pytest.fixture(autouse=True)

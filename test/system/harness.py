@@ -678,7 +678,7 @@ class System:
     def raw(self, address, **options):
         return RawClient(address, **options)
 
-    def finish(self):
+    def close(self):
         """Ends nines first and checks its traces, then the rest."""
         try:
             for nines in self.nines_started:

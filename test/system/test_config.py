@@ -298,7 +298,7 @@ def as_nobody(system):
             return system.nines(config, wrapper=wrapper, binary=folder / "binary", **options)
 
         yield start
-        system.finish()
+        system.close()
 
 
 def test_a_directory_that_cannot_be_made_is_a_sentence(system):

@@ -1,5 +1,6 @@
 """HTTP as clients and backends see it, through real ones."""
 
+import contextlib
 import json
 import os
 import socket
@@ -9,7 +10,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from harness import curl, fetch, read_head, sha256, split, wait_until
+from harness import System, curl, fetch, read_head, sha256, split, wait_until
 
 MIB = 1 << 20
 
@@ -451,13 +452,9 @@ REFUSED = {
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """One nines for all refusals; nothing of them may reach its backend but what a body's error comes after."""
-    from harness import System
-
-    system = System(tmp_path_factory.mktemp("guarded"))
-    nines, address = system.balance(system.nginx("a"))
-    system.web = address
-    yield system
-    system.finish()
+    with contextlib.closing(System(tmp_path_factory.mktemp("guarded"))) as system:
+        nines, system.web = system.balance(system.nginx("a"))
+        yield system
 
 
 @pytest.mark.parametrize("what", REFUSED)
