@@ -202,6 +202,8 @@ static void print_latency(const struct load_plan *plan, struct buf *out)
 {
     char text[TEXT_QUANTITY_MAX];
 
+    if (load_answered(plan) == 0)
+        return;
     buf_add_string(out, "latency   ");
     for (size_t i = 0; i < ARRAY_LEN(quantiles); i++)
         buf_print(out, " %s %s%s", quantiles[i].name,

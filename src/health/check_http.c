@@ -66,7 +66,7 @@ static bool take_body(struct check_http *http, struct bytes bytes, enum health_o
             return garbage(http, fault.why, outcome);
         bytes = bytes_skip(bytes, used);
         http->content += content.len;
-    } while (verdict == HTTP1_MORE && bytes.len > 0);
+    } while (verdict == HTTP1_MORE && bytes.len > 0 && http->content < CHECK_BODY_MAX);
     *outcome = HEALTH_OK;
     return verdict == HTTP1_DONE || http->content >= CHECK_BODY_MAX;
 }

@@ -35,7 +35,6 @@ struct health_check {
 };
 
 extern const struct option health_check_options[];
-extern const struct metric health_metrics[];
 
 /* For a section that was read: http when a path is there, else tcp, unless `type` says. Never CHECK_NONE. */
 enum health_check_kind health_check_settle(const struct health_check *check);

@@ -1,5 +1,5 @@
 /*
- * Describes the room: the keys of a `health_check` section, the metrics, the words for outcomes.
+ * Describes the room: the keys of a `health_check` section and what they may not say together, the words for outcomes.
  */
 #include "health/health.h"
 
@@ -49,19 +49,6 @@ const struct option health_check_options[] = {
     {"jitter", OPTION_PERCENT, FIELD(jitter), 0, 5000, "10%", AT_RELOAD, 0,
      "Checks come up to this part of the interval early, at random, so that those of many backends "
      "spread."},
-    {0},
-};
-
-const struct metric health_metrics[] = {
-    {"nines_backend_health", METRIC_GAUGE,
-     "Verdict of the active checks on a backend: 1 up, 0 down, absent while unknown."},
-    {"nines_backend_health_changes_total", METRIC_COUNTER,
-     "Times that the verdict on a backend changed."},
-    {"nines_backend_health_checks_total", METRIC_COUNTER, "Active checks of a backend that ended."},
-    {"nines_backend_health_check_failures_total", METRIC_COUNTER,
-     "Active checks of a backend that failed."},
-    {"nines_backend_health_check_duration_seconds", METRIC_GAUGE,
-     "Duration of the last active check of a backend."},
     {0},
 };
 
