@@ -35,24 +35,43 @@ void usage_close(struct usage *usage)
     usage->proc = -1;
 }
 
+/* Fields of /proc/PID/stat by proc(5), counted from the third on: the first behind the name. */
+enum {
+    FIELD_UTIME = 14 - 3,
+    FIELD_STIME,
+    FIELD_STARTED = 22 - 3,
+    FIELD_VIRTUAL,
+    FIELD_PAGES,
+    FIELDS
+};
+
 /* The second field is the program's name in parentheses and may hold anything, parentheses too. */
+static bool read_fields(const char *text, uint64_t fields[FIELDS])
+{
+    const char *at = strrchr(text, ')');
+
+    for (uint32_t i = 0; i < FIELDS; i++) {
+        at = at ? strchr(at, ' ') : NULL;
+        if (!at)
+            return false;
+        at++;
+        fields[i] = strtoull(at, NULL, 10);
+    }
+    return true;
+}
+
 bool usage_parse(const struct usage *usage, const char *text, struct admin_usage *found)
 {
-    const char *rest = strrchr(text, ')');
-    uint64_t user, system, started, virtual_bytes, pages;
+    uint64_t fields[FIELDS];
 
-    if (!rest || usage->ticks_per_s <= 0)
+    if (usage->ticks_per_s <= 0 || !read_fields(text, fields))
         return false;
-    /* 3 state; 4-13; 14 utime 15 stime; 16-21; 22 starttime 23 vsize 24 rss */
-    if (sscanf(rest + 1,
-               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-               " %*d %*d %*d %*d %*d %*d %" SCNu64 " %" SCNu64 " %" SCNu64,
-               &user, &system, &started, &virtual_bytes, &pages) != 5)
-        return false;
-    found->cpu_ns = (user + system) * (uint64_t)(NS_PER_S / usage->ticks_per_s);
-    found->started_ms = usage->boot_ms + started * 1000 / (uint64_t)usage->ticks_per_s;
-    found->virtual_bytes = virtual_bytes;
-    found->resident_bytes = pages * (uint64_t)usage->page_bytes;
+    found->cpu_ns =
+        (fields[FIELD_UTIME] + fields[FIELD_STIME]) * (uint64_t)(NS_PER_S / usage->ticks_per_s);
+    found->started_ms =
+        usage->boot_ms + fields[FIELD_STARTED] * 1000 / (uint64_t)usage->ticks_per_s;
+    found->virtual_bytes = fields[FIELD_VIRTUAL];
+    found->resident_bytes = fields[FIELD_PAGES] * (uint64_t)usage->page_bytes;
     return true;
 }
 

@@ -31,9 +31,15 @@ struct client_answer {
 
 MUST_USE bool client_ask(const char *socket, const char *method, const char *target,
                          int64_t timeout_ms, struct client_answer *answer, struct err *err);
-/* Asks, and reads the answer as JSON, which is the caller's to json_decref. An answer that is neither 200 nor JSON is an error;
- * *status may be NULL, else any status is fine. */
+struct client_reply {
+    uint16_t status;
+    json_t *json; /* the caller's to json_decref, on success */
+};
+
+/* The same, with an answer in JSON; of any status. */
 MUST_USE bool client_ask_json(const char *socket, const char *method, const char *target,
-                              int64_t timeout_ms, json_t **json, uint16_t *status, struct err *err);
+                              int64_t timeout_ms, struct client_reply *reply, struct err *err);
+/* False when the status is not 200: the error is the answer's own sentence, and the answer is gone. */
+MUST_USE bool client_was_granted(struct client_reply *reply, struct err *err);
 /* Prints the sentence on standard error and returns the exit code of its kind. */
 int client_fail(const char *command, const struct err *err);

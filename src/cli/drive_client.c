@@ -42,7 +42,7 @@ static bool join(struct talk *talk, struct err *err)
 
     if (strlen(talk->socket) >= sizeof address.sun_path)
         return err_set(err, ERR_USAGE, "the path of the socket is too long: '%s'", talk->socket);
-    strcpy(address.sun_path, talk->socket);
+    bytes_to_string(bytes_of_string(talk->socket), address.sun_path, sizeof address.sun_path);
     talk->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (talk->fd < 0)
         return err_system(err, "open a socket");
@@ -187,35 +187,32 @@ bool client_ask(const char *socket, const char *method, const char *target, int6
     return done;
 }
 
-/* `answer` says no; its sentence is for the person. */
-static bool refused(json_t *answer, uint16_t status, struct err *err)
-{
-    const char *sentence = json_string_value(json_object_get(answer, "error"));
-
-    err_record(err, ERR_PEER, 0, "%s (%u)", sentence ? sentence : "nines refused", status);
-    json_decref(answer);
-    return false;
-}
-
 bool client_ask_json(const char *socket, const char *method, const char *target, int64_t timeout_ms,
-                     json_t **json, uint16_t *status, struct err *err)
+                     struct client_reply *reply, struct err *err)
 {
     struct client_answer answer;
     json_error_t error;
-    json_t *found;
 
     if (!client_ask(socket, method, target, timeout_ms, &answer, err))
         return false;
-    found = json_loadb((const char *)answer.body.at, answer.body.len, 0, &error);
+    reply->status = answer.status;
+    reply->json = json_loadb((const char *)answer.body.at, answer.body.len, 0, &error);
     buf_fini(&answer.body);
-    if (!found)
+    if (!reply->json)
         return err_set(err, ERR_PEER, "the answer (%u) is not JSON: %s", answer.status, error.text);
-    if (!status && answer.status != 200)
-        return refused(found, answer.status, err);
-    if (status)
-        *status = answer.status;
-    *json = found;
     return true;
+}
+
+bool client_was_granted(struct client_reply *reply, struct err *err)
+{
+    const char *sentence = json_string_value(json_object_get(reply->json, "error"));
+
+    if (reply->status == 200)
+        return true;
+    err_record(err, ERR_PEER, 0, "%s (%u)", sentence ? sentence : "nines refused", reply->status);
+    json_decref(reply->json);
+    reply->json = NULL;
+    return false;
 }
 
 int client_fail(const char *command, const struct err *err)

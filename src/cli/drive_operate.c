@@ -16,29 +16,35 @@ static void print(struct buf *out)
     buf_fini(out);
 }
 
+static int print_json(const struct client_options *options, const char *target, struct err *err)
+{
+    struct client_answer answer;
+
+    if (!client_ask(options->socket, "GET", target, CLIENT_TIMEOUT_MS, &answer, err))
+        return client_fail("status", err);
+    print(&answer.body);
+    return answer.status == 200 ? 0 : EXIT_FAILED;
+}
+
 int run_status(int argc, char **argv)
 {
     static const char *const flags[] = {"--json", "--all", NULL};
+    static const char *const target = "/api/v1/status";
     struct client_options options;
-    struct client_answer answer;
+    struct client_reply reply;
     struct err err;
     struct buf out;
-    json_t *status;
 
     if (!client_parse(&options, argc, argv, 0, flags, &err))
         return client_fail("status", &err);
-    if (options.json) {
-        if (!client_ask(options.socket, "GET", "/api/v1/status", CLIENT_TIMEOUT_MS, &answer, &err))
-            return client_fail("status", &err);
-        print(&answer.body);
-        return answer.status == 200 ? 0 : 1;
-    }
-    if (!client_ask_json(options.socket, "GET", "/api/v1/status", CLIENT_TIMEOUT_MS, &status, NULL,
-                         &err))
+    if (options.json)
+        return print_json(&options, target, &err);
+    if (!client_ask_json(options.socket, "GET", target, CLIENT_TIMEOUT_MS, &reply, &err) ||
+        !client_was_granted(&reply, &err))
         return client_fail("status", &err);
     buf_init(&out, PAGE_MAX);
-    show_status(status, options.all, terminal_colours(), &out);
-    json_decref(status);
+    show_status(reply.json, options.all, terminal_colours(), &out);
+    json_decref(reply.json);
     print(&out);
     return 0;
 }
@@ -93,25 +99,30 @@ static void say_drained(const struct client_options *options, json_t *answer)
                backend, pool, active, pool, backend);
 }
 
+static void dump(json_t *json)
+{
+    (void)json_dumpf(json, stdout, JSON_COMPACT);
+    putchar('\n');
+}
+
 static int order(const char *verb, int argc, char **argv)
 {
     static const char *const flags[] = {"--json", NULL};
     struct client_options options;
+    struct client_reply reply;
     char target[TARGET_MAX];
     struct err err;
-    json_t *answer;
 
     if (!client_parse(&options, argc, argv, 2, flags, &err) ||
         !write_target(&options, verb, target, &err) ||
-        !client_ask_json(options.socket, "POST", target, CLIENT_TIMEOUT_MS, &answer, NULL, &err))
+        !client_ask_json(options.socket, "POST", target, CLIENT_TIMEOUT_MS, &reply, &err) ||
+        !client_was_granted(&reply, &err))
         return client_fail(verb, &err);
-    if (options.json) {
-        json_dumpf(answer, stdout, JSON_COMPACT);
-        putchar('\n');
-    } else {
-        say_drained(&options, answer);
-    }
-    json_decref(answer);
+    if (options.json)
+        dump(reply.json);
+    else
+        say_drained(&options, reply.json);
+    json_decref(reply.json);
     return 0;
 }
 
@@ -167,20 +178,16 @@ int run_reload(int argc, char **argv)
 {
     static const char *const flags[] = {"--json", NULL};
     struct client_options options;
-    uint16_t status;
+    struct client_reply reply;
     struct err err;
-    json_t *answer;
 
     if (!client_parse(&options, argc, argv, 0, flags, &err) ||
-        !client_ask_json(options.socket, "POST", "/api/v1/reload", RELOAD_TIMEOUT_MS, &answer,
-                         &status, &err))
+        !client_ask_json(options.socket, "POST", "/api/v1/reload", RELOAD_TIMEOUT_MS, &reply, &err))
         return client_fail("reload", &err);
-    if (options.json) {
-        json_dumpf(answer, stdout, JSON_COMPACT);
-        putchar('\n');
-    } else {
-        say_reloaded(answer, status);
-    }
-    json_decref(answer);
-    return reload_exit(status);
+    if (options.json)
+        dump(reply.json);
+    else
+        say_reloaded(reply.json, reply.status);
+    json_decref(reply.json);
+    return reload_exit(reply.status);
 }

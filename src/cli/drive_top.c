@@ -21,14 +21,14 @@ struct top {
 
 static void ask(struct top *top)
 {
-    json_t *status;
+    struct client_reply reply;
 
-    if (!client_ask_json(top->socket, "GET", "/api/v1/status", ASK_TIMEOUT_MS, &status, NULL,
-                         &top->err))
+    if (!client_ask_json(top->socket, "GET", "/api/v1/status", ASK_TIMEOUT_MS, &reply, &top->err) ||
+        !client_was_granted(&reply, &top->err))
         return;
     top->err.kind = ERR_NONE;
     json_decref(top->status);
-    top->status = status;
+    top->status = reply.json;
 }
 
 static void draw(struct top *top)
