@@ -124,7 +124,6 @@ struct balancer_config {
 
 extern const struct option balancer_service_options[];
 extern const struct option balancer_pool_options[];
-extern const struct metric balancer_metrics[];
 
 /* What `retry.on` says, one RETRY_BIT each. */
 uint32_t balancer_retry_bits(struct image image, const struct balancer_retry *retry);

@@ -168,37 +168,3 @@ uint32_t balancer_retry_bits(struct image image, const struct balancer_retry *re
         bits |= RETRY_BIT(on[i].condition);
     return bits;
 }
-
-const struct metric balancer_metrics[] = {
-    {"nines_service_connections", METRIC_GAUGE, "Client connections that are open."},
-    {"nines_service_accepted_total", METRIC_COUNTER, "Client connections that were accepted."},
-    {"nines_service_requests_active", METRIC_GAUGE, "Requests or TCP sessions under way."},
-    {"nines_service_requests_total", METRIC_COUNTER, "Requests or TCP sessions."},
-    {"nines_service_responses_total", METRIC_COUNTER,
-     "Answers by the first digit of their status; 0: closed without an answer."},
-    {"nines_service_bad_requests_total", METRIC_COUNTER, "Malformed requests that were refused."},
-    {"nines_service_unavailable_total", METRIC_COUNTER, "Requests for which no backend was left."},
-    {"nines_service_timeouts_total", METRIC_COUNTER,
-     "Requests that a client or backend took too long over."},
-    {"nines_service_received_bytes_total", METRIC_COUNTER, "Bytes from clients."},
-    {"nines_service_sent_bytes_total", METRIC_COUNTER, "Bytes to clients."},
-    {"nines_service_request_duration_seconds", METRIC_HISTOGRAM,
-     "From the first byte of a request to the last of its answer."},
-    {"nines_backend_connections", METRIC_GAUGE, "Connections to the backend, idle ones included."},
-    {"nines_backend_connections_idle", METRIC_GAUGE, "Connections kept for reuse."},
-    {"nines_backend_requests_active", METRIC_GAUGE, "Requests or TCP sessions under way."},
-    {"nines_backend_requests_total", METRIC_COUNTER, "Requests or TCP sessions sent to it."},
-    {"nines_backend_connects_total", METRIC_COUNTER, "Connections that were begun."},
-    {"nines_backend_connect_failures_total", METRIC_COUNTER, "Connections that failed."},
-    {"nines_backend_failures_total", METRIC_COUNTER, "Requests that it did not answer properly."},
-    {"nines_backend_retries_total", METRIC_COUNTER, "Requests that were then tried elsewhere."},
-    {"nines_backend_moved_total", METRIC_COUNTER,
-     "Requests that were moved elsewhere when it was found to be down."},
-    {"nines_backend_responses_total", METRIC_COUNTER,
-     "Answers by the first digit of their status; 0: none came."},
-    {"nines_backend_received_bytes_total", METRIC_COUNTER, "Bytes from the backend."},
-    {"nines_backend_sent_bytes_total", METRIC_COUNTER, "Bytes to the backend."},
-    {"nines_backend_response_duration_seconds", METRIC_HISTOGRAM,
-     "From the request to the head of its answer."},
-    {0},
-};
