@@ -113,7 +113,8 @@ static size_t write_lines(struct access_log *log, struct bytes text)
             break;
         if (len < 0) {
             lose(log, lines_in(rest), errno);
-            log->torn = done > 0 && text.at[done - 1] != '\n';
+            if (done > 0)
+                log->torn = text.at[done - 1] != '\n';
             return text.len;
         }
         if (len > 0)
