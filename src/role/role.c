@@ -76,10 +76,12 @@ static void put_in_force(struct role *role)
 
 static void drain(struct role *role, int64_t within_ms)
 {
-    if (role->events->drain)
-        role->events->drain(role, after_ms(loop_now(role->loop), within_ms));
-    else
+    if (!role->events->drain) {
         end(role, 0);
+        return;
+    }
+    role->events->drain(role, after_ms(loop_now(role->loop), within_ms));
+    role_close_listeners_soon(role);
 }
 
 static void reopen(struct role *role, struct frame *frame)

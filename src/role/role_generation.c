@@ -185,6 +185,12 @@ void role_promote_generation(struct role *role)
             linger(role, &role->held[i]);
 }
 
+void role_close_listeners_soon(struct role *role)
+{
+    for (uint32_t i = 0; i < role->held_count; i++)
+        linger(role, &role->held[i]);
+}
+
 void role_replace_access_log(struct role *role, struct frame *frame)
 {
     struct role_generation *current =

@@ -26,6 +26,8 @@ MUST_USE bool role_take_logs(struct role *role, struct frame *frame, struct err 
 MUST_USE bool role_take_generation(struct role *role, struct frame *frame, struct err *err);
 /* Makes the complete `next` the current generation, and lets descriptors that it does not name linger. */
 void role_promote_generation(struct role *role);
+/* At a drain: what listens is closed soon, so that new clients are refused instead of left waiting for nobody. */
+void role_close_listeners_soon(struct role *role);
 /* Marks the access log's successor, and lets the old one linger. */
 void role_replace_access_log(struct role *role, struct frame *frame);
 const char *role_node_name(const struct role_generation *generation);

@@ -144,6 +144,7 @@ static void act(struct supervisor *supervisor, const struct supervise_action *ac
     case ACTION_STOPPING:
         log_info("stopping", log_number("nines.drain_ms", supervisor->core.drain_ms));
         notify("STOPPING=1\nSTATUS=draining");
+        generation_retire_listeners(supervisor);
         break;
     case ACTION_END:
         supervisor->over = true;

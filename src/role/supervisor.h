@@ -58,7 +58,7 @@ struct supervisor {
     int board_fd, signal_fd;
     struct generation current, next; /* next: while it is being prepared */
     int started_image_fd;            /* of the first generation */
-    int gone[LISTENERS_MAX];         /* listeners that only the previous generation had */
+    int gone[2 * LISTENERS_MAX];     /* listeners that only a previous generation had */
     uint32_t gone_count;
     struct fixtures fixtures;
     struct child children[ROLES_MAX];
@@ -108,6 +108,8 @@ void reading_reap(struct supervisor *supervisor); /* leads to EVENT_READ or EVEN
 /* From an image to `next`, with its listeners bound; findings gets a sentence for everything that cannot be had. Uses up the descriptor. */
 MUST_USE bool generation_prepare(struct supervisor *supervisor, int image_fd, struct buf *findings);
 void generation_commit(struct supervisor *supervisor); /* next becomes current */
+/* At the end all of them go. */
+void generation_retire_listeners(struct supervisor *supervisor);
 /* Closes the listeners that went: the workers have their own, which they drain. */
 void generation_close_gone(struct supervisor *supervisor);
 uint32_t generation_workers(const struct config *config);

@@ -151,6 +151,15 @@ void generation_commit(struct supervisor *supervisor)
     }
 }
 
+void generation_retire_listeners(struct supervisor *supervisor)
+{
+    struct generation *current = &supervisor->current;
+
+    for (uint32_t i = 0; i < current->listener_count; i++)
+        supervisor->gone[supervisor->gone_count++] = current->listeners[i];
+    current->listener_count = 0;
+}
+
 void generation_close_gone(struct supervisor *supervisor)
 {
     for (uint32_t i = 0; i < supervisor->gone_count; i++)

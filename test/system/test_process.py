@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import BINARY, alive, fetch, split, wait_until
+from harness import BINARY, accepts, alive, fetch, split, wait_until
 
 ROLES = ("worker", "agent", "monitor")
 ROOT = os.geteuid() == 0
@@ -218,6 +218,19 @@ def test_a_second_term_does_not_wait(system):
         wait_until(lambda: never.connections > 0, 5, "the request is under way")
         nines.signal(signal.SIGTERM)
         wait_until(lambda: logged(nines, "stopping"), 5, "it drains")
+        assert nines.status is None
+        nines.signal(signal.SIGTERM)
+        assert nines.wait(5) == 0
+
+
+def test_who_comes_during_a_drain_is_refused_and_not_left_waiting(system):
+    never = system.scripted(lambda connection: connection.recv(1) and time.sleep(60))
+    nines, address = system.balance(never, workers=2)
+    with system.raw(address) as client:
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: never.connections > 0, 5, "the request is under way")
+        nines.signal(signal.SIGTERM)
+        wait_until(lambda: not accepts(address), 5, "connections are refused")
         assert nines.status is None
         nines.signal(signal.SIGTERM)
         assert nines.wait(5) == 0
