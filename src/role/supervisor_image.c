@@ -16,6 +16,11 @@ static bool is_string(struct image image, struct ref ref)
                            image.at[ref.at + ref.count] == '\0');
 }
 
+static bool is_address(const struct address *address)
+{
+    return address->family == 4 || address->family == 6;
+}
+
 static bool is_between(int64_t value, int64_t low, int64_t high)
 {
     return value >= low && value <= high;
@@ -31,7 +36,7 @@ static bool is_service_sound(struct image image, const struct balancer_service *
         return false;
     listens = image_items(image, service->listen, sizeof *listens);
     for (uint32_t i = 0; i < service->listen.count; i++)
-        if (listens[i].listener >= listeners)
+        if (listens[i].listener >= listeners || !is_address(&listens[i].address))
             return false;
     return true;
 }
@@ -47,7 +52,8 @@ bool image_is_sound(struct image image)
         !is_between(config->limits.pipes, 0, INT32_MAX) ||
         !is_string(image, config->runtime_directory) || !is_string(image, config->access_log) ||
         !is_string(image, config->user) || !are_items(image, config->services, sizeof *services) ||
-        config->services.count > SERVICES_MAX)
+        config->services.count > SERVICES_MAX ||
+        (config->admin_address.family != 0 && !is_address(&config->admin_address)))
         return false;
     services = image_items(image, config->services, sizeof *services);
     for (uint32_t i = 0; i < config->services.count; i++)

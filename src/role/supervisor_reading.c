@@ -138,25 +138,33 @@ static void on_frame(struct reading *reading, struct frame *frame)
     frame_close_fds(frame);
 }
 
-void reading_listen(struct supervisor *supervisor)
+/* False: there is no more of it for now, or for good. */
+static bool take_frame(struct reading *reading)
 {
     static struct frame frame;
-    struct reading *reading = &supervisor->reading;
 
-    while (reading->child.channel >= 0) {
-        switch (channel_receive(reading->child.channel, &frame)) {
-        case CHANNEL_FRAME:
-            on_frame(reading, &frame);
-            break;
-        case CHANNEL_NOTHING:
-            return;
-        case CHANNEL_CLOSED:
-        case CHANNEL_BAD:
-            own_close(&reading->child.channel);
-            reading->child.channel = -1;
-            break;
-        }
+    if (reading->child.channel < 0)
+        return false;
+    switch (channel_receive(reading->child.channel, &frame)) {
+    case CHANNEL_FRAME:
+        on_frame(reading, &frame);
+        return true;
+    case CHANNEL_NOTHING:
+        return false;
+    case CHANNEL_CLOSED:
+    case CHANNEL_BAD:
+        break;
     }
+    own_close(&reading->child.channel);
+    reading->child.channel = -1;
+    return false;
+}
+
+/* A share: one that never stops talking must not be all that is listened to. */
+void reading_listen(struct supervisor *supervisor)
+{
+    for (int i = 0; i < FRAMES_A_TURN && take_frame(&supervisor->reading); i++)
+        ;
 }
 
 static void conclude(struct supervisor *supervisor, int status)
@@ -194,6 +202,7 @@ void reading_reap(struct supervisor *supervisor)
 
     if (waitpid(child->pid, &status, WNOHANG) != child->pid)
         return;
-    reading_listen(supervisor);
+    while (take_frame(&supervisor->reading)) /* its last words, which have an end */
+        ;
     conclude(supervisor, status);
 }

@@ -15,6 +15,23 @@ static const char good[] = "user: nobody\n"
                            "  two: {listen: 127.0.0.1:8082, pool: p}\n"
                            "pools: {p: {backends: [127.0.0.1:9001]}}\n";
 
+/* What role/config.c writes: where the names of the file lead to. */
+static void give_addresses(struct image image)
+{
+    struct config *config = (struct config *)(uintptr_t)image.at;
+    const struct balancer_service *services =
+        image_items(image, config->services, sizeof *services);
+
+    config->admin_address.family = 4;
+    for (uint32_t i = 0; i < config->services.count; i++) {
+        struct balancer_listen *listens = (struct balancer_listen *)(uintptr_t)image_items(
+            image, services[i].listen, sizeof *listens);
+
+        for (uint32_t k = 0; k < services[i].listen.count; k++)
+            listens[k].address.family = 4;
+    }
+}
+
 /* A copy of exactly the image's size, so that a sanitizer sees every step beyond it. */
 static struct image compile(void)
 {
@@ -33,8 +50,15 @@ static struct image compile(void)
     config = (struct config *)(void *)copy;
     config->listeners = 3;
     buf_fini(&read);
+    give_addresses(image);
     findings_free(findings);
     return image;
+}
+
+/* A socket can be bound to it, whatever the machine says to that. */
+static void open_at(const struct address *address)
+{
+    assert_true(address->family == 4 || address->family == 6);
 }
 
 /* What the supervisor does with an image: a wrong step aborts. */
@@ -48,13 +72,17 @@ static uint32_t follow(struct image image)
                      strlen(image_string(image, config->access_log)) +
                      strlen(image_string(image, config->runtime_directory));
 
+    if (config->admin_address.family != 0)
+        open_at(&config->admin_address);
     for (uint32_t i = 0; i < config->services.count; i++) {
         const struct balancer_listen *listens =
             image_items(image, services[i].listen, sizeof *listens);
 
         letters += strlen(image_string(image, services[i].item.name));
-        for (uint32_t k = 0; k < services[i].listen.count; k++)
+        for (uint32_t k = 0; k < services[i].listen.count; k++) {
             listeners += listens[k].listener < config->listeners;
+            open_at(&listens[k].address);
+        }
     }
     return letters < image.len * 8 ? listeners : 0;
 }
