@@ -12,9 +12,7 @@ enum {
     HEALTH_NAME_MAX = 264, /* an endpoint: a host of at most 255, a port */
     SETTLE_MS = 20,        /* a TCP connection that lives so long was not reset at once */
     STALLED_MS = 50,       /* a deadline met so late is the asker's fault */
-    RESOLVE_MIN_S = 5,
-    RESOLVE_MAX_S = 3600,
-    SWEEP_MS = 50, /* how often workers' failures are looked for */
+    SWEEP_MS = 50,         /* how often workers' failures are looked for */
 };
 
 enum phase {

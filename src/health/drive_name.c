@@ -4,6 +4,7 @@
  * It never takes an address away: a name that stops resolving keeps its last one.
  */
 #include "health/drive.h"
+#include "health/name.h"
 
 static struct loop *loop_of(const struct watched *watched)
 {
@@ -28,31 +29,18 @@ static void ask(struct watched *watched)
                  bytes_to_string(part, host, sizeof host));
 }
 
-static void ask_again_after(struct watched *watched, int64_t seconds)
+static void ask_again(struct watched *watched, int64_t ttl_s)
 {
     struct loop *loop = loop_of(watched);
-    int64_t early_ms = rng_between(&watched->health->rng, 0, seconds * 100);
 
-    timer_arm(loop, &watched->again, after_ms(loop_now(loop), seconds * 1000 + early_ms));
-}
-
-/* The address that is in use stays while it is one of the answers, so that an answer in turn does not move traffic. */
-static struct address choose(const struct watched *watched, const struct resolution *answer)
-{
-    struct address chosen = answer->addresses[0];
-
-    for (uint32_t i = 0; i < answer->count; i++)
-        if (answer->addresses[i].family == watched->address.family &&
-            memcmp(answer->addresses[i].ip, watched->address.ip, sizeof chosen.ip) == 0)
-            chosen = answer->addresses[i];
-    chosen.port = watched->port;
-    return chosen;
+    timer_arm(loop, &watched->again,
+              after_ms(loop_now(loop), name_again_ms(ttl_s, &watched->health->rng)));
 }
 
 static void on_resolved(struct resolution *resolution, const struct err *err)
 {
     struct watched *watched = container_of(resolution, struct watched, resolution);
-    int64_t ttl_s = resolution->ttl_s;
+    bool answered = !err && resolution->count > 0;
     struct address chosen;
 
     watched->resolving = false;
@@ -62,17 +50,15 @@ static void on_resolved(struct resolution *resolution, const struct err *err)
         ask(watched);
         return;
     }
-    if (err || resolution->count == 0) {
-        ask_again_after(watched, RESOLVE_MIN_S);
+    ask_again(watched, answered ? resolution->ttl_s : 0);
+    if (!answered)
         return;
-    }
-    chosen = choose(watched, resolution);
+    chosen =
+        name_choose(&watched->address, resolution->addresses, resolution->count, watched->port);
     if (!address_equal(&chosen, &watched->address) || counted(&watched->record->address) == 0) {
         watched->address = chosen;
         verdict_publish_address(watched->record, &chosen);
     }
-    ttl_s = ttl_s < RESOLVE_MIN_S ? RESOLVE_MIN_S : ttl_s;
-    ask_again_after(watched, ttl_s > RESOLVE_MAX_S ? RESOLVE_MAX_S : ttl_s);
 }
 
 static void on_again(struct timer *timer)

@@ -1,7 +1,7 @@
 /*
  * health: asks backends how they are and gives verdicts.
  *
- * verdict.c decides from outcomes (thresholds) and times (pace), check_http.c holds one check's conversation: both pure. drive.c asks, on the
+ * verdict.c decides from outcomes (thresholds) and times (pace), check_http.c holds one check's conversation, name.c chooses addresses: all pure. drive.c asks, on the
  * agent's loop: one check per backend at a time, spread by jitter. While outcomes speak against the verdict the interval is halved, and a failure
  * that a worker met brings the next check forward; so at most four checks begin within one interval, normally one. Names are resolved again
  * and again. It never decides who gets traffic: it writes verdicts and addresses to the scoreboard, and balancers read them.

@@ -392,6 +392,26 @@ static void a_name_is_resolved_and_its_address_published(void **state)
     peer_stop(&peer);
 }
 
+static void a_name_that_moved_is_followed(void **state)
+{
+    struct peer peer = {0};
+    struct world world;
+    struct address found;
+
+    (void)state;
+    peer_start(&peer, PEER_ANSWERS, GOOD);
+    begin(&world, peer.address);
+    snprintf(world.name, sizeof world.name, "127.0.0.1:%u", peer.address.port);
+    world.target.named = true;
+    world.target.address.ip[3] = 99; /* where the configuration found it; nobody is there */
+    watch_it(&world);
+    await_state(&world, VERDICT_UP);
+    assert_true(verdict_read_address(world.record, &found));
+    assert_true(address_equal(&found, &peer.address));
+    end(&world);
+    peer_stop(&peer);
+}
+
 static void a_name_that_does_not_resolve_fails_its_checks(void **state)
 {
     struct world world;
@@ -495,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_failure_that_a_worker_met_brings_the_check_forward),
         cmocka_unit_test(closing_does_not_wait_for_a_server_that_hangs),
         cmocka_unit_test(a_name_is_resolved_and_its_address_published),
+        cmocka_unit_test(a_name_that_moved_is_followed),
         cmocka_unit_test(a_name_that_does_not_resolve_fails_its_checks),
         cmocka_unit_test(a_name_that_stops_resolving_keeps_its_last_address),
         cmocka_unit_test(an_address_is_never_read_torn),
