@@ -5,8 +5,8 @@
 #pragma once
 
 #include "admin/scene.h"
+#include "base/instant.h"
 #include "base/must.h"
-#include "unit.h"
 
 #include <stdlib.h>
 
@@ -23,12 +23,12 @@ struct shop {
     struct admin_scene scene;
 };
 
-static void shop_set(counter *cell, uint64_t value)
+static inline void shop_set(counter *cell, uint64_t value)
 {
     atomic_store(cell, value);
 }
 
-static void shop_start_role(struct shop *shop, uint32_t slot, uint64_t pid)
+static inline void shop_start_role(struct shop *shop, uint32_t slot, uint64_t pid)
 {
     shop_set(&shop->board->roles[slot].pid, pid);
     shop_set(&shop->board->roles[slot].state, ROLE_READY);
@@ -38,7 +38,7 @@ static void shop_start_role(struct shop *shop, uint32_t slot, uint64_t pid)
     shop_set(&shop->board->beats[slot].loop, 1);
 }
 
-static void shop_describe(struct shop *shop)
+static inline void shop_describe(struct shop *shop)
 {
     static const char *const listens[] = {"0.0.0.0:80"};
     static const char *const outcomes[] = {"ok", "refused"};
@@ -73,7 +73,7 @@ static void shop_describe(struct shop *shop)
                                      .outcome_count = 2};
 }
 
-static void shop_run(struct shop *shop)
+static inline void shop_run(struct shop *shop)
 {
     shop_set(&shop->board->workers, 2);
     shop_set(&shop->board->generation, 3);
@@ -96,7 +96,7 @@ static void shop_run(struct shop *shop)
     }
 }
 
-static void shop_open(struct shop *shop)
+static inline void shop_open(struct shop *shop)
 {
     *shop = (struct shop){.board = calloc(1, sizeof(struct scoreboard)),
                           .rates = calloc(1, sizeof(struct rates))};
@@ -111,7 +111,7 @@ static void shop_open(struct shop *shop)
                                        .wall_ms = 1700000200000};
 }
 
-static void shop_close(struct shop *shop)
+static inline void shop_close(struct shop *shop)
 {
     free(shop->board);
     free(shop->rates);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "net/net.h"
 #include "shop.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

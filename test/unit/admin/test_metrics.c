@@ -1,5 +1,6 @@
 #include "admin/metrics.h"
 #include "shop.h"
+#include "unit.h"
 
 #include <stdio.h>
 #include <string.h>

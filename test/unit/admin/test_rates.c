@@ -1,4 +1,5 @@
 #include "shop.h"
+#include "unit.h"
 
 static void sample(struct shop *shop, int64_t at_s, uint64_t requests, uint64_t errors)
 {

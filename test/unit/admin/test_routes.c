@@ -2,6 +2,7 @@
 #include "admin/query.h"
 #include "admin/routes.h"
 #include "shop.h"
+#include "unit.h"
 
 #include <jansson.h>
 #include <stdio.h>

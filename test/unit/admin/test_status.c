@@ -1,5 +1,6 @@
 #include "admin/status.h"
 #include "shop.h"
+#include "unit.h"
 
 #include <jansson.h>
 
