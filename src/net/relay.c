@@ -61,17 +61,19 @@ uint64_t stream_relay_moved(const struct stream *from)
     return from->relay ? from->relay->moved : 0;
 }
 
-static void finish(struct relay *relay, int error)
+/* `over`: since the source gives no more, not since the count was reached. */
+static void finish(struct relay *relay, bool over)
 {
     struct stream *from = relay->from;
     uint64_t moved = relay->moved;
+    int error = over ? from->error : 0;
 
     relay_end(relay);
     if (from->events->relayed)
         from->events->relayed(from, moved, error);
     if (error)
         tell_failed(from, error);
-    else if ((from->flags & STREAM_EOF) && !from->error && !from->held)
+    else if (over)
         tell_ended(from);
     else
         stream_mark(from); /* receiving what is left, if it is on */
@@ -235,7 +237,7 @@ void relay_pump(struct relay *relay)
             continue;
         }
         if (relay->left == 0) {
-            finish(relay, 0);
+            finish(relay, false);
             return;
         }
         switch (pull(relay)) {
@@ -244,7 +246,7 @@ void relay_pump(struct relay *relay)
         case PULL_WAITS:
             return;
         case PULL_OVER:
-            finish(relay, from->error);
+            finish(relay, true);
             return;
         }
     }

@@ -198,7 +198,8 @@ static void work(struct stream *stream)
     if (stream->relay)
         relay_pump(stream->relay);
     receive(stream);
-    if (stream->error && !stream->relay && !wants_bytes(stream))
+    /* While receiving is off, bytes that are held come before their end. */
+    if (stream->error && !stream->relay && !stream->held && !wants_bytes(stream))
         tell_failed(stream, stream->error);
 }
 
