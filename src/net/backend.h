@@ -150,7 +150,6 @@ void loop_settle(struct loop *loop);
 
 bool pools_open(struct loop *loop, const struct loop_options *options, struct err *err);
 void pools_close(struct loop *loop);
-struct chunk *chunk_at(const struct loop *loop, uint32_t index);
 struct segment *segment_take(struct loop *loop);
 void segment_release(struct loop *loop, struct segment *segment); /* with its chunk */
 struct relay *relay_take(struct loop *loop);

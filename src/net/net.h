@@ -62,8 +62,7 @@ struct chunk {
     struct chunk *next; /* in the free list */
     uint32_t refs;
     uint32_t cap; /* bytes at `at` */
-    /* private: its place in the pool; the bytes that wait in it while it is held back */
-    uint32_t index, begin, len;
+    uint32_t begin, len; /* private: the bytes that wait in it while it is held back */
     uint8_t at[];
 };
 

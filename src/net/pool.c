@@ -98,21 +98,12 @@ void pools_close(struct loop *loop)
     region_close(&loop->relay_region);
 }
 
-struct chunk *chunk_at(const struct loop *loop, uint32_t index)
-{
-    must(index < loop->chunks_max);
-    return (struct chunk *)(void *)(loop->chunk_region.at + index * loop->chunk_region.stride);
-}
-
 static struct chunk *chunk_carve(struct loop *loop)
 {
-    struct region *region = &loop->chunk_region;
-    struct chunk *chunk = region_carve(region);
+    struct chunk *chunk = region_carve(&loop->chunk_region);
 
-    if (!chunk)
-        return NULL;
-    chunk->cap = loop->chunk_bytes;
-    chunk->index = (uint32_t)((size_t)((uint8_t *)chunk - region->at) / region->stride);
+    if (chunk)
+        chunk->cap = loop->chunk_bytes;
     return chunk;
 }
 
