@@ -37,12 +37,19 @@ enum {
 
 /* ---- submitting ---- */
 
+/* Messages are free again when the kernel has read them; short of memory, it takes fewer submissions than it was given. */
+static void submitted(struct uring *uring)
+{
+    if (io_uring_sq_ready(&uring->ring) == 0)
+        uring->messages_used = 0;
+}
+
 static void submit(struct uring *uring)
 {
     int done = io_uring_submit(&uring->ring);
 
     must(done >= 0 || done == -EINTR || done == -EBUSY || done == -EAGAIN);
-    uring->messages_used = 0;
+    submitted(uring);
 }
 
 struct io_uring_sqe *next_sqe(struct uring *uring)
@@ -402,7 +409,7 @@ static void wait(struct loop *loop, int64_t wait_ns)
     result = submit_and_wait(&uring->ring, wait_ns);
     must(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
          result == -EBUSY);
-    uring->messages_used = 0;
+    submitted(uring);
     loop_woke(loop, clock_now());
     ready = io_uring_cq_ready(&uring->ring);
     io_uring_for_each_cqe(&uring->ring, head, cqe)
