@@ -16,6 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
     SUBMISSIONS = 1024,
@@ -442,10 +444,35 @@ static void uring_close(struct loop *loop)
     release(loop);
 }
 
+/*
+ * A ring reaches past the filter of system calls: what it is asked for is no call of this process. So it does what is used here
+ * and nothing else, whoever writes into it.
+ */
+static bool restrict_and_enable(struct io_uring *ring, struct err *err)
+{
+    static const uint8_t ops[] = {IORING_OP_RECV,    IORING_OP_SEND,     IORING_OP_SENDMSG,
+                                  IORING_OP_CONNECT, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
+    struct io_uring_restriction rules[ARRAY_LEN(ops) + 2] = {
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+         .sqe_flags = IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS},
+        {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_UNREGISTER_RING_FDS},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        rules[i + 2] =
+            (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = ops[i]};
+    /* liburing 2.3 declares a function for each of these two and exports neither. */
+    if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, rules,
+                ARRAY_LEN(rules)) < 0 ||
+        syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
+        return err_system(err, "restrict an io_uring to what the loop uses");
+    return true;
+}
+
 static bool uring_open(struct loop *loop, struct err *err)
 {
     struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+        .flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
         .cq_entries = COMPLETIONS};
     struct uring *uring = calloc(1, sizeof *uring);
@@ -465,7 +492,7 @@ static bool uring_open(struct loop *loop, struct err *err)
     /* Saves a reference count per call; where it cannot be had, all works as well. */
     (void)io_uring_register_ring_fd(&uring->ring);
     polls_open(uring);
-    if (buffers_open(loop, err))
+    if (buffers_open(loop, err) && restrict_and_enable(&uring->ring, err))
         return true;
     uring_close(loop);
     return false;

@@ -76,7 +76,7 @@ enum sandbox_profile { SANDBOX_WORKER, SANDBOX_AGENT, SANDBOX_MONITOR, SANDBOX_R
 struct sandbox {
     enum sandbox_profile profile;
     const char *user; /* to become, when root; NULL: stay */
-    bool io_uring;    /* its system calls are allowed */
+    bool io_uring;    /* a ring that is open already may be used; none can be made */
     const char *const
         *readable; /* paths that stay readable (Landlock), NULL-terminated; NULL: none */
     const char *const *writable;

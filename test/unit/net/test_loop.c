@@ -3,6 +3,8 @@
  */
 #include "world.h"
 
+#include "net/uring.h"
+
 #include <sys/resource.h>
 
 /* ---- timers ---- */
@@ -394,6 +396,19 @@ static void more_memory_than_there_is_is_a_sentence(void **state)
     assert_non_null(strstr(err.text, "4294967295 buffers"));
 }
 
+/* As injected code would: past the loop, into its ring. */
+static void a_ring_does_only_what_the_loop_uses(void **state)
+{
+    struct uring *uring = world_of(state)->loop->state;
+    struct io_uring_cqe *cqe;
+
+    io_uring_prep_openat(next_sqe(uring), AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+    assert_int_equal(io_uring_submit_and_wait(&uring->ring, 1), 1);
+    assert_int_equal(io_uring_wait_cqe(&uring->ring, &cqe), 0);
+    assert_int_equal(cqe->res, -EACCES);
+    io_uring_cqe_seen(&uring->ring, cqe);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +425,8 @@ int main(void)
         BOTH(a_watch_may_change_its_mind),
         BOTH(a_watch_may_be_stopped_and_freed_at_any_time),
         BOTH(more_memory_than_there_is_is_a_sentence),
+        cmocka_unit_test_prestate_setup_teardown(a_ring_does_only_what_the_loop_uses, world_begin,
+                                                 world_end, &kinds[1]),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,28 +231,32 @@ static void a_worker_has_no_memory_that_is_written_and_executed(void **state)
         HOLDS);
 }
 
-static int cannot_use_rings(void)
+static int cannot_make_rings(void)
 {
     uint8_t parameters[256] = {0};
 
     return result(syscall(SYS_io_uring_setup, 4, parameters) < 0 && errno == ENOSYS);
 }
 
-static int can_use_rings(void)
+static int cannot_use_a_ring(void)
 {
-    uint8_t parameters[256] = {0};
-
-    return result(syscall(SYS_io_uring_setup, 4, parameters) >= 0 || errno != ENOSYS);
+    return result(syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0) < 0 && errno == ENOSYS);
 }
 
-static void rings_are_for_those_that_ask(void **state)
+static int can_use_a_ring(void)
 {
+    return result(syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0) < 0 && errno == EBADF);
+}
+
+static void a_ring_is_for_those_that_ask_and_opened_before(void **state)
+{
+    const struct sandbox worker = {.profile = SANDBOX_WORKER};
+    const struct sandbox asks = {.profile = SANDBOX_WORKER, .io_uring = true};
+
     (void)state;
-    assert_int_equal(in_sandbox((struct sandbox){.profile = SANDBOX_WORKER}, cannot_use_rings),
-                     HOLDS);
-    assert_int_equal(
-        in_sandbox((struct sandbox){.profile = SANDBOX_WORKER, .io_uring = true}, can_use_rings),
-        HOLDS);
+    assert_int_equal(in_sandbox(worker, cannot_use_a_ring), HOLDS);
+    assert_int_equal(in_sandbox(asks, can_use_a_ring), HOLDS);
+    assert_int_equal(in_sandbox(asks, cannot_make_rings), HOLDS);
 }
 
 static int aborts(void)
@@ -377,7 +381,7 @@ int main(void)
         cmocka_unit_test(a_call_that_nobody_needs_fails_as_if_it_did_not_exist),
         cmocka_unit_test(limits_may_be_asked_for_and_not_set),
         cmocka_unit_test(a_worker_has_no_memory_that_is_written_and_executed),
-        cmocka_unit_test(rings_are_for_those_that_ask),
+        cmocka_unit_test(a_ring_is_for_those_that_ask_and_opened_before),
         cmocka_unit_test(a_bug_still_aborts),
         cmocka_unit_test(root_becomes_nobody_without_any_capability),
         cmocka_unit_test(a_sandboxed_process_still_ends_with_its_parent),
