@@ -6,7 +6,8 @@
  * which is all that is known of one backend.
  *
  *     drive_session.c   accepts, gathers heads, answers what cannot be passed on, ends connections in order
- *     drive_exchange.c  starts an exchange, tries backends one after the other, ends it
+ *     drive_exchange.c  starts an exchange, sends the request, ends it
+ *     drive_try.c       tries backends, one after the other
  *     drive_answer.c    takes the backend's bytes and makes the client's answer of them
  *     drive_upstream.c  makes connections to backends, keeps and reuses them
  *     drive_tunnel.c    bytes both ways without meaning: TCP services, upgraded connections
@@ -211,6 +212,7 @@ struct exchange {
     struct retry_request retry;
     enum failure failure; /* of the last try */
     bool failed;          /* one try has failed */
+    enum balancer_send_proxy send_proxy;
     struct pick_tried tried;
     struct access_request log; /* last: not cleared when an exchange begins */
 };
@@ -296,35 +298,41 @@ void exchange_start(struct session *s, struct bytes head, const struct http1_hea
 void exchange_start_tcp(struct session *s);
 size_t exchange_body(struct exchange *x, struct chunk *chunk, struct bytes bytes);
 void exchange_send(struct exchange *x); /* the upstream is connected */
-/* The present try is over. Tries another backend, or answers, or cuts. */
-void exchange_try_failed(struct exchange *x, enum failure failure);
-/* True: the answer is dropped and another backend is being tried. */
-bool exchange_try_again(struct exchange *x, enum failure failure);
 void exchange_fail(struct exchange *x, uint16_t status, const char *reason);
 void exchange_end(struct exchange *x, const char *reason); /* the answer is complete */
 void exchange_abandon(struct exchange *x,
                       const char *reason); /* the client is gone, or must be cut off */
-void exchange_commit(struct exchange *x);  /* no other backend from here on */
+void exchange_unbind(struct exchange *x);  /* from the generation: no other backend from here on */
+void exchange_commit(struct exchange *x);  /* and the request's bytes go */
 void exchange_deadline(struct exchange *x);
 void exchange_timeout(struct exchange *x);
-void exchange_move(struct exchange *x); /* its backend's verdict became DOWN */
 void exchange_client_drained(struct exchange *x);
 void exchange_client_relayed(struct exchange *x, uint64_t moved);
 void exchange_drop_upstream(struct exchange *x);
+
+/* ---- drive_try.c ---- */
+
+/* Until a backend has the request, or the client an answer. */
+void exchange_try(struct exchange *x);
+/* The present try is over. Tries another backend, or answers, or cuts. */
+void exchange_try_failed(struct exchange *x, enum failure failure);
+/* True: the answer is dropped and another backend is being tried. */
+bool exchange_try_again(struct exchange *x, enum failure failure);
+void exchange_move(struct exchange *x); /* its backend's verdict became DOWN */
 
 /* ---- drive_answer.c ---- */
 
 void answer_received(struct exchange *x, struct chunk *chunk, struct bytes bytes);
 void answer_ended(struct exchange *x);
 void answer_relayed(struct exchange *x, uint64_t moved);
+enum failure
+answer_none(const struct upstream *u); /* it ended before the answer's head was whole */
 void answer_cut(struct exchange *x, const char *reason); /* the backend broke off */
-void answer_relay(
-    struct exchange *x); /* lets the kernel move what is left, where that is worth it */
 
 /* ---- drive_upstream.c ---- */
 
-/* A kept connection, or NULL. */
-struct upstream *upstream_reuse(struct target *target);
+/* A kept connection that has lain idle no longer than this, or NULL. */
+struct upstream *upstream_reuse(struct target *target, int64_t idle_max_ms);
 /* A new one that is being made, or NULL. */
 struct upstream *upstream_connect(struct target *target);
 void upstream_release(struct upstream *u); /* to be used again */

@@ -253,6 +253,11 @@ void answer_received(struct exchange *x, struct chunk *chunk, struct bytes bytes
         bytes = bytes_skip(bytes, take_head(x, chunk, bytes));
 }
 
+enum failure answer_none(const struct upstream *u)
+{
+    return u->reused && u->held_len == 0 ? FAILURE_STALE : FAILURE_RESET;
+}
+
 void answer_ended(struct exchange *x)
 {
     struct upstream *u = x->upstream;
@@ -263,10 +268,7 @@ void answer_ended(struct exchange *x)
         return;
     }
     if (x->phase < PHASE_ANSWER) {
-        if (u->held_len > 0)
-            exchange_try_failed(x, FAILURE_GARBAGE);
-        else
-            exchange_try_failed(x, u->reused ? FAILURE_STALE : FAILURE_RESET);
+        exchange_try_failed(x, answer_none(u));
         return;
     }
     if (x->answer.framing != FRAMING_UNTIL_CLOSE) {

@@ -33,20 +33,24 @@ static void keep_piece(struct exchange *x, struct chunk *chunk, struct bytes con
     x->piece_bytes += (uint32_t)content.len;
 }
 
-void exchange_commit(struct exchange *x)
+void exchange_unbind(struct exchange *x)
 {
-    struct balancer *b = exchange_balancer(x);
-
-    drop_pieces(x);
-    chunk_release(b->loop, x->head);
-    x->head = NULL;
-    list_remove(&x->in_target);
+    if (!x->generation)
+        return;
     list_remove(&x->in_generation);
-    if (x->generation)
-        generation_release(b, x->generation);
+    generation_release(exchange_balancer(x), x->generation);
     x->generation = NULL;
     x->pool = NULL;
     x->backends = NULL;
+}
+
+void exchange_commit(struct exchange *x)
+{
+    drop_pieces(x);
+    chunk_release(x->session->stream.loop, x->head);
+    x->head = NULL;
+    list_remove(&x->in_target);
+    exchange_unbind(x);
 }
 
 /* ---- the end ---- */
@@ -120,212 +124,6 @@ void exchange_fail(struct exchange *x, uint16_t status, const char *reason)
         exchange_end(x, reason);
     else
         exchange_abandon(x, "out of buffers");
-}
-
-/* ---- tries ---- */
-
-static void look_at_actives(struct exchange *x)
-{
-    struct balancer *b = exchange_balancer(x);
-    uint64_t workers = counted(&b->options.board->workers);
-
-    for (uint32_t i = 0; i < x->pool->backends.count; i++) {
-        uint32_t slot = x->backends[i].slot;
-        uint64_t active = counted(&b->record->backends[slot].active);
-
-        for (uint64_t w = 0; w < workers && w < WORKERS_MAX; w++) {
-            if (w != b->options.worker)
-                active += counted(&b->options.board->worker[w].backends[slot].active);
-        }
-        b->states[slot].active = (uint32_t)active;
-    }
-}
-
-static struct pick pick_of(const struct exchange *x)
-{
-    return (struct pick){
-        .algorithm = (enum balancer_algorithm)x->pool->algorithm,
-        .backends = x->backends,
-        .count = x->pool->backends.count,
-        .states = exchange_balancer(x)->states,
-        .now = now_of(x),
-        .client = x->pool->algorithm == ALGORITHM_IP_HASH ? pick_client(&x->session->client) : 0,
-        .tried = x->failed ? &x->tried : NULL,
-    };
-}
-
-static bool choose(struct exchange *x)
-{
-    struct balancer *b = exchange_balancer(x);
-    struct pick pick = pick_of(x);
-
-    if (x->pool->algorithm == ALGORITHM_LEAST_CONNECTIONS)
-        look_at_actives(x);
-    x->backend = pick_backend(&pick);
-    if (x->backend == PICK_NONE)
-        return false;
-    x->target = &b->targets[x->backends[x->backend].slot];
-    x->backend_address = x->target->address;
-    x->retry.tries++;
-    x->retry.sent = false;
-    return true;
-}
-
-static const struct {
-    uint16_t status;
-    const char *reason;
-} failures[] = {
-    [FAILURE_CONNECT] = {503, "no connection to a backend could be made"},
-    [FAILURE_STALE] = {502, "the backend closed a kept connection without an answer"},
-    [FAILURE_RESET] = {502, "the backend closed without an answer"},
-    [FAILURE_TIMEOUT] = {504, "the backend did not answer in time"},
-    [FAILURE_STATUS] = {502, "the backend could not serve it"},
-    [FAILURE_DOWN] = {504, "the backend went down before it answered"},
-    [FAILURE_GARBAGE] = {502, "the backend's answer was malformed"},
-};
-
-static void give_up(struct exchange *x)
-{
-    struct service_counters *counters = x->session->service->counters;
-
-    if (!x->failed) {
-        count(&counters->unavailable, 1);
-        exchange_fail(x, 503, "no backend is left");
-        return;
-    }
-    if (x->failure == FAILURE_TIMEOUT || x->failure == FAILURE_DOWN)
-        count(&counters->timeouts, 1);
-    else if (x->failure == FAILURE_CONNECT)
-        count(&counters->unavailable, 1);
-    exchange_fail(x, failures[x->failure].status, failures[x->failure].reason);
-}
-
-static bool idle_allowed(const struct exchange *x)
-{
-    return !x->fresh && x->pool->send_proxy == SEND_PROXY_NEVER && !x->session->tcp;
-}
-
-/* Takes or makes a connection to the chosen backend. False: it could not even be begun. */
-static bool attach(struct exchange *x)
-{
-    struct upstream *u = idle_allowed(x) ? upstream_reuse(x->target) : NULL;
-    bool reused = u != NULL;
-
-    if (!u)
-        u = upstream_connect(x->target);
-    if (!u)
-        return false;
-    x->upstream = u;
-    u->exchange = x;
-    list_push_back(&x->target->exchanges, &x->in_target);
-    count(&x->target->counters->active, 1);
-    count(&x->target->counters->requests, 1);
-    if (reused) {
-        exchange_send(x);
-    } else {
-        x->phase = PHASE_CONNECT;
-        exchange_deadline(x);
-    }
-    return true;
-}
-
-static enum retry_answer judge(struct exchange *x, enum failure failure)
-{
-    struct balancer *b = exchange_balancer(x);
-    struct pick pick = pick_of(x);
-    enum retry_answer answer;
-
-    if (!x->generation)
-        return RETRY_NO;
-    if (failure != FAILURE_STALE) /* a new connection to the same backend will do */
-        pick_mark(&x->tried, x->backend);
-    pick.tried = &x->tried;
-    x->retry.untried = pick_untried(&pick);
-    x->retry.status = x->status;
-    answer = retry_decide(&x->pool->retry, &x->retry, failure);
-    if (answer == RETRY_CHARGED && !retry_withdraw(&b->budgets[x->pool_index], now_of(x)))
-        return RETRY_NO;
-    return answer;
-}
-
-static void blame(struct exchange *x, enum failure failure)
-{
-    struct backend_counters *counters = x->target->counters;
-
-    switch (failure) {
-    case FAILURE_CONNECT:
-        count(&counters->connect_failures, 1);
-        pick_refused(x->target->state, now_of(x));
-        break;
-    case FAILURE_STALE:
-        return; /* an idle connection ends some time: nobody's fault */
-    case FAILURE_STATUS:
-        break;
-    case FAILURE_RESET:
-    case FAILURE_TIMEOUT:
-    case FAILURE_DOWN:
-    case FAILURE_GARBAGE:
-        count(&counters->responses[0], 1);
-        break;
-    }
-    count(&counters->failures, 1);
-    atomic_store_explicit(&counters->last_failure_at, (uint64_t)now_of(x).ns, memory_order_relaxed);
-}
-
-/* Ends the present try. True: another is to follow. */
-static bool end_try(struct exchange *x, enum failure failure)
-{
-    enum retry_answer answer = judge(x, failure);
-
-    if (failure == FAILURE_STATUS && answer == RETRY_NO)
-        return false; /* its answer is the answer */
-    blame(x, failure);
-    exchange_drop_upstream(x);
-    x->failed = true;
-    x->failure = failure;
-    x->fresh = failure == FAILURE_STALE || failure == FAILURE_RESET;
-    x->phase = PHASE_PICK;
-    if (answer == RETRY_NO)
-        return false;
-    x->status = 0;
-    x->retry.charged += answer == RETRY_CHARGED;
-    count(failure == FAILURE_DOWN ? &x->target->counters->moved : &x->target->counters->retries, 1);
-    return true;
-}
-
-/* Until a backend has the request, or none is left. */
-static void try_backends(struct exchange *x)
-{
-    while (choose(x)) {
-        if (attach(x))
-            return;
-        if (!end_try(x, FAILURE_CONNECT))
-            break;
-    }
-    give_up(x);
-}
-
-void exchange_try_failed(struct exchange *x, enum failure failure)
-{
-    if (end_try(x, failure))
-        try_backends(x);
-    else
-        give_up(x);
-}
-
-bool exchange_try_again(struct exchange *x, enum failure failure)
-{
-    if (!end_try(x, failure))
-        return false;
-    try_backends(x);
-    return true;
-}
-
-/* What may not be repeated stays: the backend may only be slow, and still answer. */
-void exchange_move(struct exchange *x)
-{
-    if (judge(x, FAILURE_DOWN) != RETRY_NO)
-        exchange_try_failed(x, FAILURE_DOWN);
 }
 
 /* ---- sending ---- */
@@ -567,6 +365,7 @@ static void bind_pool(struct exchange *x, uint32_t index)
     x->connect_ms = x->pool->timeout_connect_ms;
     x->response_ms = x->pool->timeout_response_ms;
     x->backend_idle_ms = x->pool->timeout_idle_ms;
+    x->send_proxy = (enum balancer_send_proxy)x->pool->send_proxy;
     x->generation = generation;
     generation_use(generation);
     list_push_back(&generation->exchanges, &x->in_generation);
@@ -625,7 +424,7 @@ static void note_request(struct exchange *x, struct bytes head, const struct htt
     x->method = request->method;
     x->minor = request->minor;
     x->keep_alive = request->keep_alive;
-    x->upgrade = request->upgrade;
+    x->upgrade = rewrite_upgrades(head, request);
     x->bytes_in = head.len;
     x->body_max = (uint64_t)x->session->service->config->body_max;
     x->retry.idempotent =
@@ -664,7 +463,7 @@ void exchange_start(struct session *s, struct bytes head, const struct http1_hea
         return;
     }
     bind_pool(x, pool);
-    try_backends(x);
+    exchange_try(x);
 }
 
 void exchange_start_tcp(struct session *s)
@@ -679,5 +478,5 @@ void exchange_start_tcp(struct session *s)
         return;
     }
     bind_pool(x, s->service->config->pool_index);
-    try_backends(x);
+    exchange_try(x);
 }

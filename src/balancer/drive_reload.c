@@ -122,7 +122,7 @@ static void set_services(struct balancer *b)
 static void retire(struct balancer *b, struct generation *generation)
 {
     while (generation->uses > 0 && !list_empty(&generation->exchanges))
-        exchange_commit(container_of(generation->exchanges.next, struct exchange, in_generation));
+        exchange_unbind(container_of(generation->exchanges.next, struct exchange, in_generation));
     for (uint32_t i = 0; i < b->sessions.touched && generation->uses > 0; i++) {
         struct session *s = session_at(b, i);
 

@@ -24,7 +24,7 @@ static void leave_idle(struct upstream *u)
     u->state = UPSTREAM_BUSY;
 }
 
-struct upstream *upstream_reuse(struct target *target)
+struct upstream *upstream_reuse(struct target *target, int64_t idle_max_ms)
 {
     struct list *first = list_first(&target->idle);
     struct upstream *u;
@@ -32,6 +32,8 @@ struct upstream *upstream_reuse(struct target *target)
     if (!first)
         return NULL;
     u = container_of(first, struct upstream, node);
+    if (passed(after_ms(u->idle_since, idle_max_ms), loop_now(u->stream.loop)))
+        return NULL;
     leave_idle(u);
     u->reused = true;
     return u;
@@ -126,13 +128,13 @@ static bool send_proxy(struct upstream *u, struct exchange *x)
     struct proxy_header header = {.source = s->client, .destination = stream_local(&s->stream)};
     struct outgoing out;
 
-    if (x->pool->send_proxy == SEND_PROXY_NEVER)
+    if (x->send_proxy == SEND_PROXY_NEVER)
         return true;
     if (header.source.family != header.destination.family)
         header = (struct proxy_header){0};
     u->private = true;
     out_begin(&out, exchange_balancer(x), &u->stream, PROXY_HEADER_MAX);
-    if (x->pool->send_proxy == SEND_PROXY_V1)
+    if (x->send_proxy == SEND_PROXY_V1)
         proxy_write_v1(&out.text, &header);
     else
         proxy_write_v2(&out.text, &header);
@@ -236,7 +238,7 @@ static void lost(struct upstream *u, struct exchange *x)
     else if (x->phase == PHASE_ANSWER)
         answer_cut(x, "the backend's connection was reset in the middle of its answer");
     else
-        exchange_try_failed(x, u->reused && u->held_len == 0 ? FAILURE_STALE : FAILURE_RESET);
+        exchange_try_failed(x, answer_none(u));
 }
 
 static void failed(struct stream *stream, int error)

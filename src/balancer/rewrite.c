@@ -170,6 +170,17 @@ static void add_origin(struct buf *out, struct bytes head, const struct http1_he
     buf_add(out, BYTES("\r\n"));
 }
 
+bool rewrite_upgrades(struct bytes head, const struct http1_head *request)
+{
+    const struct http1_field *field = request->upgrade ? http1_find(request, KNOWN_UPGRADE) : NULL;
+    struct bytes name;
+
+    if (!field || request->framing != FRAMING_NONE)
+        return false;
+    name = http1_bytes(head, field->value);
+    return bytes_find(name, ',') == name.len && !bytes_equal_nocase(name, BYTES("h2c"));
+}
+
 static void add_upgrade(struct buf *out, struct bytes head, const struct http1_head *message)
 {
     const struct http1_field *field = http1_find(message, KNOWN_UPGRADE);
@@ -215,7 +226,7 @@ void rewrite_request(struct buf *out, struct bytes head, const struct http1_head
     add_origin(out, head, request, client);
     if (request->framing == FRAMING_CHUNKED)
         buf_add(out, BYTES("Transfer-Encoding: chunked\r\n"));
-    if (request->upgrade)
+    if (rewrite_upgrades(head, request))
         add_upgrade(out, head, request);
     buf_add(out, BYTES("\r\n"));
 }

@@ -24,6 +24,9 @@ size_t rewrite_response_bound(size_t head_len);
 
 /* The client's own X-Request-Id when it is sane (visible ASCII without quotes, at most REWRITE_ID_MAX), else empty. */
 struct bytes rewrite_request_id(struct bytes head, const struct http1_head *request);
+/* True when it asks for an upgrade that may be passed on: not one with a body, which would have to end first, and not to h2c, under which
+ * a client would reach paths that no route gave it. */
+bool rewrite_upgrades(struct bytes head, const struct http1_head *request);
 /* Always HTTP/1.1 and origin-form. `head` is what was parsed into `request`. */
 void rewrite_request(struct buf *out, struct bytes head, const struct http1_head *request,
                      const struct rewrite_client *client);

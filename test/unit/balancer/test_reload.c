@@ -66,10 +66,16 @@ static void more_reloads_than_generations_take_only_the_choice(void **state)
         servers[i] = ask(w, clients[i], 0);
         configure(w, ONE_BACKEND);
     }
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 11; i++) {
         say(w, servers[i], OK);
         hear(w, clients[i], OK);
+        if (i == 0)
+            crash(servers[++i]);
     }
+    hear(w, clients[1], "HTTP/1.1 502 ");
+    crash(servers[11]); /* this one has its choice still */
+    servers[11] = admit(w, 0);
+    hear(w, servers[11], "\r\n\r\n");
 }
 
 static void a_service_that_goes_lets_its_clients_finish(void **state)

@@ -84,6 +84,12 @@ static const struct {
      "Forwarded: for=203.0.113.7;host=\"h\";proto=http\r\nX-Forwarded-For: 203.0.113.7\r\n"
      "X-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\nX-Request-Id: made\r\n"
      "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"},
+    {"but not to a protocol that hides its requests from us",
+     "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: H2C\r\n"
+     "HTTP2-Settings: AAMA\r\n\r\n",
+     "GET / HTTP/1.1\r\nHost: h\r\n"
+     "Forwarded: for=203.0.113.7;host=\"h\";proto=http\r\nX-Forwarded-For: 203.0.113.7\r\n"
+     "X-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\nX-Request-Id: made\r\n\r\n"},
     {"an id that would break a log is replaced",
      "OPTIONS * HTTP/1.1\r\nHost: h\r\nX-Request-Id: a\"b\r\n\r\n",
      "OPTIONS * HTTP/1.1\r\nHost: h\r\n"

@@ -367,6 +367,13 @@ static inline int world_end(void **state)
         loop_turn(world->loop, NS_PER_MS);
         loop_turn(world->loop, NS_PER_MS);
         /* Whatever happened in a test, nothing is left of it. */
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(world->board->worker[0].services[i].connections, 0);
+            assert_int_equal(world->board->worker[0].services[i].active, 0);
+            assert_int_equal(world->board->worker[0].backends[i].connections, 0);
+            assert_int_equal(world->board->worker[0].backends[i].active, 0);
+            assert_int_equal(world->board->worker[0].backends[i].idle, 0);
+        }
         assert_int_equal(loop_chunks_free(world->loop), world->chunks);
     }
     loop_close(world->loop);
