@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FIRST_FD = 3, FDS = 3, ARGUMENTS_MAX = 16, VARIABLES_MAX = 8, ABOVE_FIXED = 16 };
@@ -125,6 +126,7 @@ bool process_spawn(const struct spawn *spawn, int *pid, int *pidfd, struct err *
     if (*pidfd < 0) {
         err_record_errno(err, "watch %s, process %d", spawn->role, child);
         kill(child, SIGKILL);
+        waitpid(child, NULL, 0); /* nobody else knows of it */
         return false;
     }
     *pid = child;
