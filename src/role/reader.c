@@ -23,9 +23,17 @@ enum {
     MISSING_MAX = 512
 };
 
-/* What the name services and the resolver read. */
+/* What the name services and the resolver read. /etc/resolv.conf may be a link to any of those in /run. */
 static const char *const readable[] = {
-    "/etc", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/run/systemd/resolve", NULL,
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    NULL,
 };
 
 static bool await_question(struct frame *frame, struct err *err)

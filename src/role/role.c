@@ -32,7 +32,8 @@ static const struct {
     [ROLE_AGENT] = {"agent",
                     SANDBOX_AGENT,
                     {.chunks_max = 512, .chunk_bytes = 16 << 10},
-                    (const char *const[]){"/etc", "/run/systemd/resolve", NULL}},
+                    (const char *const[]){"/etc", "/run/systemd/resolve", "/run/resolvconf",
+                                          "/run/NetworkManager", NULL}},
     /* What the other processes use of the machine stands in /proc. */
     [ROLE_MONITOR] = {"monitor",
                       SANDBOX_MONITOR,
