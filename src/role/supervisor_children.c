@@ -249,10 +249,13 @@ void children_reap(struct supervisor *supervisor, uint32_t slot)
 
 /* ---- listening ---- */
 
-/* The answer belongs to the reading that began after the question. */
+/* The answer belongs to the reading that began after the question. The first of all is no reload, and is not answered. */
 static void on_operator(struct supervisor *supervisor)
 {
-    supervisor->operator_waits = supervisor->core.reading == READING_NOTHING ? 1 : 2;
+    bool next = supervisor->core.reading == READING_NOTHING ||
+                supervisor->core.phase == SUPERVISE_BEGINNING;
+
+    supervisor->operator_waits = next ? 1 : 2;
     supervisor_event(supervisor, EVENT_ASKED_TO_RELOAD, 0, 0);
 }
 
