@@ -359,6 +359,8 @@ def refuses(address):
         socket.create_connection(split(address), 2).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it came while the address was being closed
     return False
 
 

@@ -60,7 +60,7 @@ def fresh(nines, role):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_has_no_privileges(running, role):
-    for pid in running.roles(role):
+    for pid in wait_until(lambda: fresh(running, role), 10, f"every {role} is ready"):
         status = status_of(pid)
         assert status["NoNewPrivs"] == ["1"]
         assert status["Seccomp"] == ["2"]
