@@ -109,7 +109,7 @@ static bool hear_head(struct talk *talk, enum http1_method method, struct http1_
     struct http1_fault fault;
     uint32_t used = 0;
 
-    for (;;) {
+    while (hear(talk, err)) {
         switch (
             http1_response(&scan, buf_bytes(&talk->in), HEAD_MAX, method, head, &used, &fault)) {
         case HTTP1_DONE:
@@ -118,10 +118,10 @@ static bool hear_head(struct talk *talk, enum http1_method method, struct http1_
         case HTTP1_WRONG:
             return misunderstood(err, &fault);
         case HTTP1_MORE:
-            if (!hear(talk, err))
-                return false;
+            break;
         }
     }
+    return false;
 }
 
 static bool hear_content(struct talk *talk, const struct http1_head *head, struct buf *content,
