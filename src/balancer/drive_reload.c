@@ -194,7 +194,7 @@ static void set_target(struct balancer *b, const struct balancer_pool *pool,
         b->targets_used++;
     }
     moved = !address_equal(&target->address, &backend->address) && !target->named;
-    if (moved || target->named != backend->named) {
+    if (moved || target->named != backend->named || !target->was_present) {
         target->address = backend->address;
         upstream_close_idle(target);
     }
