@@ -9,6 +9,7 @@
 #include <ares.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/time.h>
 
 enum {
@@ -310,6 +311,30 @@ bool resolver_use(struct resolver *resolver, const struct address servers[], siz
     return true;
 }
 
+/* RFC 6761 6.3: such names are this machine, whatever a server or a missing /etc/hosts says. */
+static bool is_localhost(const char *name)
+{
+    static const char word[] = "localhost";
+    size_t len = strlen(name), word_len = sizeof word - 1;
+
+    if (len > 0 && name[len - 1] == '.')
+        len--;
+    return len >= word_len && strncasecmp(name + len - word_len, word, word_len) == 0 &&
+           (len == word_len || name[len - word_len - 1] == '.');
+}
+
+/* What needs no server: an address, or this machine. */
+static uint32_t known_addresses(struct address *addresses, const char *name)
+{
+    if (address_parse_ip(&addresses[0], bytes_of_string(name)))
+        return 1;
+    if (!is_localhost(name))
+        return 0;
+    must(address_parse_ip(&addresses[0], BYTES("127.0.0.1")));
+    must(address_parse_ip(&addresses[1], BYTES("::1")));
+    return 2;
+}
+
 void resolver_ask(struct resolver *resolver, struct resolution *resolution, const char *name)
 {
     const struct ares_addrinfo_hints hints = {
@@ -323,12 +348,11 @@ void resolver_ask(struct resolver *resolver, struct resolution *resolution, cons
     memcpy(question->name, name, size);
     timer_init(&question->deadline, overdue);
     resolution->question = question;
-    resolution->count = 0;
+    resolution->count = known_addresses(resolution->addresses, name);
     resolution->ttl_s = LITERAL_TTL_S;
     list_init(&resolution->node);
     list_push_back(&resolver->asking, &resolution->node);
-    if (address_parse_ip(&resolution->addresses[0], bytes_of_string(name))) {
-        resolution->count = 1;
+    if (resolution->count > 0) {
         answer_is_known(question);
         return;
     }
