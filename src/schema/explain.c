@@ -63,6 +63,13 @@ static const struct option *step_to(struct tour *tour, struct bytes word)
     return NULL;
 }
 
+/* The last word of `pools.web`, where `web` is the user's own name. */
+static bool names_an_item(const struct option *map, struct bytes rest)
+{
+    return rest.len && bytes_find(rest, '.') == rest.len && !rows_find(map->rows, rest, NULL) &&
+           !rows_nearest(map->rows, rest);
+}
+
 /* Leaves the tour at the row. */
 static const struct option *find(const struct option *rows, struct bytes rest, struct tour *tour,
                                  const char **nearest)
@@ -78,11 +85,13 @@ static const struct option *find(const struct option *rows, struct bytes rest, s
             word = take_word(&rest);
         if (!rows_find(rows, word, NULL)) {
             *nearest = rows_nearest(rows, word);
-            return *nearest || !row || row->type != OPTION_MAP || rest.len ? NULL : row;
+            return NULL;
         }
         row = step_to(tour, word);
         if (rest.len && (is_scalar(row->type) || rows_scalar(row->rows)))
             return NULL;
+        if (row->type == OPTION_MAP && names_an_item(row, rest))
+            return row;
         if (rest.len) {
             rows = row->rows;
             tour_enter(tour);

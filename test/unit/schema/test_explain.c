@@ -42,6 +42,22 @@ static void a_key_is_explained_with_or_without_the_names_in_between(void **state
                                                      "  example  weight: 1\n");
 }
 
+static void the_name_of_an_item_is_explained_as_its_map(void **state)
+{
+    const char *nearest;
+    struct buf map, item;
+
+    (void)state;
+    buf_init(&map, 1 << 16);
+    buf_init(&item, 1 << 16);
+    assert_true(schema_explain(shop_rows, "pools", &map, &nearest));
+    assert_true(schema_explain(shop_rows, "pools.web", &item, &nearest));
+    assert_true(bytes_starts_with(buf_bytes(&map), BYTES("pools\n")));
+    assert_true(bytes_equal(buf_bytes(&map), buf_bytes(&item)));
+    buf_fini(&map);
+    buf_fini(&item);
+}
+
 static void a_container_is_explained_with_its_keys(void **state)
 {
     (void)state;
@@ -165,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_explained_with_or_without_the_names_in_between),
+        cmocka_unit_test(the_name_of_an_item_is_explained_as_its_map),
         cmocka_unit_test(a_container_is_explained_with_its_keys),
         cmocka_unit_test(an_unknown_key_is_answered_with_the_nearest),
         cmocka_unit_test(the_list_of_all_keys_names_each_once),
