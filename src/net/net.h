@@ -61,7 +61,7 @@ bool timer_armed(const struct timer *timer);
 struct chunk {
     struct chunk *next; /* in the free list */
     uint32_t refs;
-    uint32_t cap; /* bytes at `at` */
+    uint32_t cap;        /* bytes at `at` */
     uint32_t begin, len; /* private: the bytes that wait in it while it is held back */
     uint8_t at[];
 };
