@@ -121,12 +121,13 @@ struct session {
     uint32_t held_at, held_len;
     struct http1_scan scan;
     struct address client;
-    uint8_t state;        /* enum session_state */
-    bool tcp : 1;         /* as its service was when it came */
-    bool backlog : 1;     /* what is held came during an exchange */
-    bool ended : 1;       /* the client sent its FIN */
-    bool orphaned : 1;    /* another service has its service's place */
-    bool close_quick : 1; /* nothing more can come: no lingering needed */
+    struct address destination; /* where the client connected to, by a PROXY header; else none */
+    uint8_t state;              /* enum session_state */
+    bool tcp : 1;               /* as its service was when it came */
+    bool backlog : 1;           /* what is held came during an exchange */
+    bool ended : 1;             /* the client sent its FIN */
+    bool orphaned : 1;          /* another service has its service's place */
+    bool close_quick : 1;       /* nothing more can come: no lingering needed */
 };
 
 enum upstream_state {

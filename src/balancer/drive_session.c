@@ -186,8 +186,10 @@ static enum http1_verdict take_proxy(struct session *s, struct bytes view, uint3
         break;
     }
     *used = (uint32_t)len;
-    if (header.source.family != 0)
+    if (header.source.family != 0) {
         s->client = header.source;
+        s->destination = header.destination;
+    }
     s->state = SESSION_HEAD;
     return HTTP1_DONE;
 }

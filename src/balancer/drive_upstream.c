@@ -125,11 +125,13 @@ void upstream_sweep(struct timer *timer)
 static bool send_proxy(struct upstream *u, struct exchange *x)
 {
     struct session *s = x->session;
-    struct proxy_header header = {.source = s->client, .destination = stream_local(&s->stream)};
+    struct proxy_header header = {.source = s->client, .destination = s->destination};
     struct outgoing out;
 
     if (x->send_proxy == SEND_PROXY_NEVER)
         return true;
+    if (header.destination.family == 0)
+        header.destination = stream_local(&s->stream);
     if (header.source.family != header.destination.family)
         header = (struct proxy_header){0};
     u->private = true;

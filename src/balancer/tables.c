@@ -130,7 +130,8 @@ static const struct option condition_rows[] = {
 
 static const struct option retry_rows[] = {
     {"attempts", OPTION_NUMBER, POOL(retry.attempts), 0, 16, "2", AT_RELOAD, 0,
-     "Further tries after the first, each on another backend where there is one."},
+     "Further tries after the first. A backend that was not tried yet, after one that could not be "
+     "connected to, does not count: nothing was sent."},
     {"budget", OPTION_PERCENT, POOL(retry.budget), 0, 10000, "20%", AT_RELOAD, 0,
      "Retries may add this much to the work of the pool, and a reserve of ten a second."},
     {"on", OPTION_LIST, POOL(retry.on), 0, 16, "connect-failure, reset", AT_RELOAD,

@@ -234,6 +234,22 @@ def test_who_does_not_begin_with_a_header_is_not_served(system, header):
         assert client.closed()
 
 
+@pytest.mark.parametrize(
+    "header",
+    [b"PROXY TCP6 2001:db8::7 2001:db8::8 1234 80\r\n", b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"],
+)
+def test_a_header_is_passed_on_as_it_came(system, header):
+    nines, address = tcp(
+        system,
+        system.scripted(lambda c: c.sendall(c.recv(1000))),
+        pool={"send_proxy": "v1"},
+        accept_proxy=True,
+    )
+    with connect(address) as client:
+        client.sendall(header)
+        assert read_all(client) == header
+
+
 def test_a_chain_of_two_keeps_the_client(system):
     """One nines that sends the header to another that takes it."""
     echo_server = system.echo()
