@@ -105,9 +105,10 @@ static void epoll_connect(struct stream *stream, const struct address *to)
     struct sockaddr_storage storage;
     socklen_t len = address_to_socket(to, &storage);
 
-    if (connect(stream->fd, (struct sockaddr *)&storage, len) < 0 && errno != EINPROGRESS)
-        fail_later(stream, errno);
-    else if (!follow(stream, EPOLL_CTL_ADD, EPOLLOUT)) /* not before: an unconnected one hangs up */
+    bool begun = connect(stream->fd, (struct sockaddr *)&storage, len) == 0 || errno == EINPROGRESS;
+
+    /* Followed afterwards: a socket that is not connected hangs up. */
+    if (!begun || !follow(stream, EPOLL_CTL_ADD, EPOLLOUT))
         fail_later(stream, errno);
 }
 

@@ -162,10 +162,11 @@ void queue_taken(struct stream *stream, size_t len)
         len -= stream->queue->len;
         queue_pop(stream);
     }
-    if (len > 0) {
-        stream->queue->at += len;
-        stream->queue->len -= len;
-    }
+    if (len == 0)
+        return;
+    must(stream->queue != NULL);
+    stream->queue->at += len;
+    stream->queue->len -= len;
 }
 
 void queue_drop(struct stream *stream)
