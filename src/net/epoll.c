@@ -104,7 +104,6 @@ static void epoll_connect(struct stream *stream, const struct address *to)
 {
     struct sockaddr_storage storage;
     socklen_t len = address_to_socket(to, &storage);
-
     bool begun = connect(stream->fd, (struct sockaddr *)&storage, len) == 0 || errno == EINPROGRESS;
 
     /* Followed afterwards: a socket that is not connected hangs up. */
