@@ -17,6 +17,11 @@ struct instant clock_now(void)
     return (struct instant){read_ns(CLOCK_MONOTONIC)};
 }
 
+struct instant clock_boot(void)
+{
+    return (struct instant){read_ns(CLOCK_BOOTTIME)};
+}
+
 int64_t clock_wall_ms(void)
 {
     return read_ns(CLOCK_REALTIME) / NS_PER_MS;

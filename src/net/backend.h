@@ -50,8 +50,27 @@ struct segment {
     size_t len;
 };
 
+/*
+ * What the room asks of a kernel besides waiting: clocks and descriptors. A loop's descriptors are numbers that only its
+ * own kernel can read.
+ */
+struct kernel {
+    struct instant (*now)(const struct loop *loop, enum loop_clock clock);
+    /* As socket_open. */
+    int (*socket)(struct loop *loop, const struct address *to, const struct address *from,
+                  struct err *err);
+    /* The next connection that waits; -1 with errno. */
+    int (*accept)(const struct listener *listener, struct address *peer);
+    struct address (*address)(const struct stream *stream, bool peer);
+    void (*finish)(const struct stream *stream);                /* FIN */
+    void (*close)(const struct loop *loop, int fd, bool reset); /* with RST instead of FIN */
+};
+
+extern const struct kernel kernel_real;
+
 struct backend {
     enum loop_kind kind;
+    const struct kernel *kernel;
     bool (*open)(struct loop *loop, struct err *err);
     void (*close)(struct loop *loop);
     /* Waits at most `wait_ns` for something to happen, says loop_woke, and does it: after each event loop_settle. */
@@ -141,6 +160,11 @@ static inline bool stream_dead(const struct stream *stream)
 
 /* ---- loop.c ---- */
 
+/* loop_open with a back end from elsewhere; `state` is its own. */
+MUST_USE bool loop_open_on(struct loop **loop, const struct backend *backend, void *state,
+                           const struct loop_options *options, struct err *err);
+/* How long nothing is due: at most `wait_ns`, 0 when there is something to do at once. */
+int64_t loop_patience(struct loop *loop, int64_t wait_ns);
 /* The waiting is over: this is what time it is in this turn. */
 void loop_woke(struct loop *loop, struct instant now);
 /* Lets every dirty stream work once; those that become dirty meanwhile wait for the next call. */

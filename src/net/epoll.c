@@ -403,6 +403,7 @@ static void wait(struct loop *loop, int64_t wait_ns)
 
 const struct backend backend_epoll = {
     .kind = LOOP_EPOLL,
+    .kernel = &kernel_real,
     .open = epoll_open,
     .close = epoll_close,
     .wait = wait,

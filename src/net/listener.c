@@ -39,17 +39,13 @@ static bool passing(int error)
 static int accept_some(struct listener *listener, unsigned most, uint32_t while_flag)
 {
     for (unsigned i = 0; i < most && (listener->flags & while_flag); i++) {
-        struct sockaddr_storage storage = {0};
-        socklen_t len = sizeof storage;
         struct address peer;
-        int fd =
-            accept4(listener->fd, (struct sockaddr *)&storage, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = listener->loop->backend->kernel->accept(listener, &peer);
 
         if (fd < 0 && passing(errno))
             continue;
         if (fd < 0)
             return errno;
-        peer = address_of_socket(&storage);
         listener->accepted(listener, fd, &peer);
     }
     return 0;

@@ -1,11 +1,10 @@
 #include "net/backend.h"
 
-#include "base/clock.h"
-
 #include <signal.h>
 #include <stdlib.h>
 
-bool loop_open(struct loop **out, const struct loop_options *options, struct err *err)
+bool loop_open_on(struct loop **out, const struct backend *backend, void *state,
+                  const struct loop_options *options, struct err *err)
 {
     struct loop *loop = calloc(1, sizeof *loop);
 
@@ -13,9 +12,9 @@ bool loop_open(struct loop **out, const struct loop_options *options, struct err
     must(options->chunk_bytes >= 4096 && options->chunk_bytes <= 1 << 20);
     if (!loop)
         return err_system(err, "open a loop");
-    /* Auto is epoll: io_uring gains under saturation alone, and many systems forbid it. */
-    loop->backend = options->kind == LOOP_URING ? &backend_uring : &backend_epoll;
-    loop->now = clock_now();
+    loop->backend = backend;
+    loop->state = state;
+    loop->now = loop_read_clock(loop, LOOP_MONOTONIC);
     wheel_init(&loop->wheel, loop->now);
     list_init(&loop->dirty);
     list_init(&loop->again);
@@ -33,6 +32,14 @@ fail:
     pools_close(loop);
     free(loop);
     return false;
+}
+
+bool loop_open(struct loop **out, const struct loop_options *options, struct err *err)
+{
+    /* Auto is epoll: io_uring gains under saturation alone, and many systems forbid it. */
+    const struct backend *backend = options->kind == LOOP_URING ? &backend_uring : &backend_epoll;
+
+    return loop_open_on(out, backend, NULL, options, err);
 }
 
 void loop_close(struct loop *loop)
@@ -53,6 +60,16 @@ enum loop_kind loop_kind(const struct loop *loop)
 struct instant loop_now(const struct loop *loop)
 {
     return loop->now;
+}
+
+struct instant loop_read_clock(const struct loop *loop, enum loop_clock clock)
+{
+    return loop->backend->kernel->now(loop, clock);
+}
+
+void loop_close_fd(struct loop *loop, int fd)
+{
+    loop->backend->kernel->close(loop, fd, false);
 }
 
 void loop_woke(struct loop *loop, struct instant now)
@@ -126,7 +143,7 @@ static bool fed(const struct loop *loop)
     return !list_empty(&loop->starving) && loop_chunks_free(loop) > 0;
 }
 
-static int64_t longest_wait(struct loop *loop, int64_t wait_ns)
+int64_t loop_patience(struct loop *loop, int64_t wait_ns)
 {
     struct instant next;
 
@@ -139,7 +156,7 @@ static int64_t longest_wait(struct loop *loop, int64_t wait_ns)
     if (next.ns == NEVER.ns)
         return wait_ns;
     /* The last turn may have been long: its own reading of the clock is too old to count from. */
-    next.ns -= clock_now().ns;
+    next.ns -= loop_read_clock(loop, LOOP_MONOTONIC).ns;
     if (next.ns <= 0)
         return 0;
     return next.ns < wait_ns ? next.ns : wait_ns;
@@ -150,7 +167,7 @@ void loop_turn(struct loop *loop, int64_t wait_ns)
     struct list again;
 
     loop_settle(loop);
-    wait_ns = longest_wait(loop, wait_ns);
+    wait_ns = loop_patience(loop, wait_ns);
     list_move(&again, &loop->again);
     loop->backend->wait(loop, wait_ns);
     loop_settle(loop);

@@ -23,7 +23,8 @@
 struct loop;
 struct stream;
 
-enum loop_kind { LOOP_AUTO, LOOP_EPOLL, LOOP_URING };
+enum loop_kind { LOOP_AUTO, LOOP_EPOLL, LOOP_URING, LOOP_SIMULATED };
+enum loop_clock { LOOP_MONOTONIC, LOOP_BOOT, LOOP_WALL };
 
 struct loop_options {
     enum loop_kind kind;
@@ -35,7 +36,12 @@ struct loop_options {
 MUST_USE bool loop_open(struct loop **loop, const struct loop_options *options, struct err *err);
 void loop_close(struct loop *loop); /* every stream, listener and watch has been closed before */
 enum loop_kind loop_kind(const struct loop *loop); /* the one chosen: never LOOP_AUTO */
-struct instant loop_now(const struct loop *loop);  /* read once per turn */
+struct instant loop_now(const struct loop *loop);  /* monotonic; read once per turn */
+/* Reads a clock now. LOOP_BOOT also counts the time in which the machine slept; LOOP_WALL counts from 1970 and may jump.
+ * What runs in the simulator asks its loop, never the machine. */
+struct instant loop_read_clock(const struct loop *loop, enum loop_clock clock);
+/* Closes a descriptor that came from `accepted` and was not adopted. */
+void loop_close_fd(struct loop *loop, int fd);
 /* Waits for something to happen, at most `wait_ns` (INT64_MAX: for ever), and calls everybody back. */
 void loop_turn(struct loop *loop, int64_t wait_ns);
 /* Turns until loop_stop. */

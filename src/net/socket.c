@@ -3,11 +3,13 @@
  */
 #include "net/backend.h"
 
+#include "base/clock.h"
 #include "base/own.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BACKLOG = 4096 };
 
@@ -46,26 +48,6 @@ struct address address_of_socket(const struct sockaddr_storage *storage)
         memcpy(address.ip, &four->sin_addr, 4);
     }
     return address;
-}
-
-struct address stream_peer(const struct stream *stream)
-{
-    struct sockaddr_storage storage = {0};
-    socklen_t len = sizeof storage;
-
-    if (stream->fd < 0 || getpeername(stream->fd, (struct sockaddr *)&storage, &len) < 0)
-        return (struct address){0};
-    return address_of_socket(&storage);
-}
-
-struct address stream_local(const struct stream *stream)
-{
-    struct sockaddr_storage storage = {0};
-    socklen_t len = sizeof storage;
-
-    if (stream->fd < 0 || getsockname(stream->fd, (struct sockaddr *)&storage, &len) < 0)
-        return (struct address){0};
-    return address_of_socket(&storage);
 }
 
 static bool set(int fd, int level, int name)
@@ -119,3 +101,74 @@ bool listener_open_fd(int *out, const struct address *address, struct err *err)
     *out = take_fd(&fd);
     return true;
 }
+
+/* ---- the kernel, as a loop sees it ---- */
+
+static struct instant now(const struct loop *loop, enum loop_clock clock)
+{
+    (void)loop;
+    switch (clock) {
+    case LOOP_MONOTONIC:
+        return clock_now();
+    case LOOP_BOOT:
+        return clock_boot();
+    case LOOP_WALL:
+        return (struct instant){clock_wall_ms() * NS_PER_MS};
+    }
+    never("a clock that does not exist");
+}
+
+static int open_towards(struct loop *loop, const struct address *to, const struct address *from,
+                        struct err *err)
+{
+    (void)loop;
+    return socket_open(to, from, err);
+}
+
+static int accept_next(const struct listener *listener, struct address *peer)
+{
+    struct sockaddr_storage storage = {0};
+    socklen_t len = sizeof storage;
+    int fd = accept4(listener->fd, (struct sockaddr *)&storage, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0)
+        *peer = address_of_socket(&storage);
+    return fd;
+}
+
+static struct address address_of_end(const struct stream *stream, bool peer)
+{
+    struct sockaddr_storage storage = {0};
+    struct sockaddr *end = (struct sockaddr *)&storage;
+    socklen_t len = sizeof storage;
+
+    if (stream->fd < 0 ||
+        (peer ? getpeername(stream->fd, end, &len) : getsockname(stream->fd, end, &len)) < 0)
+        return (struct address){0};
+    return address_of_socket(&storage);
+}
+
+static void finish(const struct stream *stream)
+{
+    /* ENOTCONN: the peer has reset it, which reading will tell. */
+    (void)shutdown(stream->fd, SHUT_WR);
+}
+
+static void close_fd(const struct loop *loop, int fd, bool reset)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    (void)loop;
+    if (reset)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(fd);
+}
+
+const struct kernel kernel_real = {
+    .now = now,
+    .socket = open_towards,
+    .accept = accept_next,
+    .address = address_of_end,
+    .finish = finish,
+    .close = close_fd,
+};

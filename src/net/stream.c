@@ -4,7 +4,6 @@
 #include "net/backend.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 void stream_queue_in(struct stream *stream, struct list *list)
 {
@@ -47,7 +46,7 @@ void stream_adopt(struct loop *loop, struct stream *stream, int fd,
 bool stream_connect(struct loop *loop, struct stream *stream, const struct address *to,
                     const struct address *from, const struct stream_events *events, struct err *err)
 {
-    int fd = socket_open(to, from, err);
+    int fd = loop->backend->kernel->socket(loop, to, from, err);
 
     if (fd < 0)
         return false;
@@ -103,15 +102,21 @@ void stream_close(struct stream *stream, bool reset)
     stream->loop->backend->stop(stream);
 }
 
+struct address stream_peer(const struct stream *stream)
+{
+    return stream->loop->backend->kernel->address(stream, true);
+}
+
+struct address stream_local(const struct stream *stream)
+{
+    return stream->loop->backend->kernel->address(stream, false);
+}
+
 void stream_retire(struct stream *stream)
 {
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-
     must(stream->flags & STREAM_CLOSED);
     queue_drop(stream);
-    if (stream->flags & STREAM_RESET)
-        (void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-    close(stream->fd);
+    stream->loop->backend->kernel->close(stream->loop, stream->fd, stream->flags & STREAM_RESET);
     stream->fd = -1;
     list_push_back(&stream->loop->closing, &stream->work);
 }
@@ -178,10 +183,9 @@ void queue_drop(struct stream *stream)
 
 void queue_emptied(struct stream *stream)
 {
-    /* ENOTCONN: the peer has reset it, which reading will tell. */
     if ((stream->flags & (STREAM_FINISH | STREAM_FINISHED)) == STREAM_FINISH) {
         stream->flags |= STREAM_FINISHED;
-        (void)shutdown(stream->fd, SHUT_WR);
+        stream->loop->backend->kernel->finish(stream);
     }
 }
 

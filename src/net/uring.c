@@ -500,6 +500,7 @@ static bool uring_open(struct loop *loop, struct err *err)
 
 const struct backend backend_uring = {
     .kind = LOOP_URING,
+    .kernel = &kernel_real,
     .open = uring_open,
     .close = uring_close,
     .wait = wait,
