@@ -93,6 +93,12 @@ struct backend {
     void (*unlisten)(struct listener *listener);
     void (*watch)(struct watch *watch); /* begins, or changes to, what its flags say */
     void (*unwatch)(struct watch *watch);
+
+    /* Optional, all three or none (NULL: a thread per struct jobs). The back end then runs the jobs: job->work at a time of its choosing,
+     * and after it, from `wait`, jobs_tell; both in the order of adding. After jobs_close it touches neither jobs nor job. */
+    bool (*jobs_open)(struct jobs *jobs, struct err *err);
+    void (*jobs_add)(struct jobs *jobs, struct job *job);
+    void (*jobs_close)(struct jobs *jobs);
 };
 
 extern const struct backend backend_epoll, backend_uring;
@@ -225,6 +231,19 @@ enum {
 
 void listener_accept(struct listener *listener); /* a turn's share of what waits */
 void watch_tell(struct watch *watch, bool readable, bool writable);
+
+/* ---- jobs.c ---- */
+
+struct jobs {
+    struct loop *loop;
+    void *state;    /* the back end's, when it runs the jobs */
+    uint32_t count; /* added, and not yet told */
+    bool telling, closed;
+    struct jobs_thread *thread;
+};
+
+/* Calls `done`. False: that has closed `jobs`, which is gone. */
+MUST_USE bool jobs_tell(struct jobs *jobs, struct job *job);
 
 /* ---- socket.c ---- */
 

@@ -191,6 +191,26 @@ void watch_change(struct watch *watch, bool read, bool write);
 /* Before the descriptor is closed. No callback follows, and the storage is the owner's again. */
 void watch_stop(struct watch *watch);
 
+/* ---- jobs: what may wait (a disk) is done by a thread of its own, in order; its end is an event of the loop ---- */
+
+struct jobs;
+
+struct job {
+    struct list node; /* private, from jobs_add until `done` */
+    /* On the thread. Touches only what the owner leaves alone meanwhile, and nothing of the loop. */
+    void (*work)(struct job *job);
+    /* From loop_turn, in the order of jobs_add. The job may be added again. */
+    void (*done)(struct job *job);
+};
+
+/* `name` is the thread's (at most 15 characters). The thread blocks all signals. */
+MUST_USE bool jobs_open(struct jobs **jobs, struct loop *loop, const char *name, struct err *err);
+void jobs_add(struct jobs *jobs, struct job *job);
+bool jobs_idle(const struct jobs *jobs); /* every job's `done` was called */
+/* Waits for the end of the work that is under way; what has not begun is never begun. No `done` is called any more, and all
+ * storage is the owner's again. Allowed in `done`. NULL is fine. */
+void jobs_close(struct jobs *jobs);
+
 /* ---- resolver: names to addresses with c-ares, never blocking ---- */
 
 struct resolver;
