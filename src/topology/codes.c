@@ -1,0 +1,325 @@
+#include "topology/codes.h"
+
+#include "base/must.h"
+#include "base/text.h"
+
+#include <stdio.h>
+
+const struct code_row codes[] = {
+    {FACT_AGENT_STARTED, SEVERITY_INFO, "agent-started", "The agent of a node has started",
+     "Nothing, if you started or upgraded the node. If you did not, look at the fact before it on "
+     "the same "
+     "node: agent-stopped or agent-was-killed says how the last run ended."},
+    {FACT_AGENT_STOPPED, SEVERITY_INFO, "agent-stopped",
+     "The agent of a node was told to stop, and has",
+     "Nothing, if somebody stopped the node. It released its leases and handed leadership over "
+     "first, so "
+     "the others did not have to wait for it."},
+    {FACT_AGENT_WAS_KILLED, SEVERITY_WARNING, "agent-was-killed",
+     "The agent started again after a run that had no orderly end",
+     "A crash, a kill, a power loss or a kernel panic. Look at the system's journal of this node "
+     "for the time "
+     "just before (`journalctl -u nines`, `dmesg`): out of memory and a failed disk are the usual "
+     "causes. "
+     "If it comes back, keep the core file and report it."},
+    {FACT_NODE_JOINED, SEVERITY_INFO, "node-joined",
+     "A member is there again: it is linked and takes part",
+     "Nothing. If it joins and leaves again and again, look at its links (13xx) and its agent "
+     "(1003)."},
+    {FACT_NODE_LEFT, SEVERITY_WARNING, "node-left", "A member is no longer linked to this node",
+     "If you stopped it, nothing. Otherwise see `nines status` on another node: when everybody "
+     "lost it, "
+     "it is down or cut off; when only one did, look at the network between these two."},
+    {FACT_NODE_ADDED, SEVERITY_INFO, "node-added", "A node was added to the cluster",
+     "Wait for node-promoted: until then it only learns and does not vote. Remember to put it into "
+     "the file of "
+     "every node."},
+    {FACT_NODE_REMOVED, SEVERITY_INFO, "node-removed", "A node was removed from the cluster",
+     "Take it out of the file of every node, and stop nines there. With what is left, `nines "
+     "status` says "
+     "whether one more failure is survived."},
+    {FACT_NODE_PROMOTED, SEVERITY_INFO, "node-promoted",
+     "A learner has caught up and votes from now on",
+     "Nothing. The quorum is counted over the new number of voters."},
+    {FACT_NODE_DEMOTED, SEVERITY_INFO, "node-demoted", "A voter only learns from now on",
+     "Nothing, if you asked for it. The quorum is counted over the smaller number of voters."},
+    {FACT_NODE_SUSPECTED, SEVERITY_WARNING, "node-suspected",
+     "A node has been silent for longer than its beats explain",
+     "A suspicion moves nothing by itself. If it is cleared within seconds, the node or its "
+     "network was "
+     "busy: look at its load and at packet loss. If it stays, the node is down, frozen or cut "
+     "off."},
+    {FACT_NODE_CLEARED, SEVERITY_INFO, "node-cleared", "A suspected node is heard from again",
+     "Nothing for once. If a node is suspected and cleared often, its network loses packets or it "
+     "is "
+     "overloaded; a longer heartbeat hides that but makes failover slower."},
+    {FACT_NODE_DIED, SEVERITY_CRITICAL, "node-died",
+     "There is proof that a node's agent is dead: what it held may go to others at once",
+     "Leases and leadership move by themselves. Repair or restart the node: until then the cluster "
+     "may not "
+     "survive one more failure, which `nines status` says in its first line."},
+    {FACT_NODE_BLANK, SEVERITY_WARNING, "node-blank",
+     "A node starts on an empty directory and belongs to no cluster yet",
+     "At the first start of a cluster, nothing: it founds itself when all nodes are there. If this "
+     "node was a "
+     "member before, its disk was lost or the wrong directory is mounted: stop it before you do "
+     "anything else, and check `directory` in its file and the mounts. If the disk is really gone, "
+     "a living majority takes the node in again as a new member."},
+    {FACT_NODE_REPLACED, SEVERITY_INFO, "node-replaced",
+     "A node came back with an empty disk and is a new member under its old name",
+     "Nothing. The old member was removed, since it can no longer keep what it promised. Wait for "
+     "node-promoted before you touch another node."},
+    {FACT_CLUSTER_FOUNDED, SEVERITY_INFO, "cluster-founded", "The cluster was founded",
+     "Nothing. This happens once in a cluster's life. If there was a cluster before, stop all "
+     "nodes and find out "
+     "why every one of them came up empty."},
+    {FACT_FOUNDING_WAITS, SEVERITY_WARNING, "founding-waits",
+     "An empty node waits, because the cluster cannot be founded safely",
+     "The sentence says for whom or what. Start the nodes that are missing, make the node lists in "
+     "the files equal, "
+     "or bring back the node that still has its disk. Only if the disks of a majority are lost for "
+     "good: "
+     "`nines node recover` on the survivor, which may lose what was decided last."},
+    {FACT_CLUSTER_RECOVERED, SEVERITY_CRITICAL, "cluster-recovered",
+     "An operator made this node go on without the lost majority: what was decided last may be "
+     "missing",
+     "Never start the nodes that were given up with their old directories: empty these first. "
+     "Compare what "
+     "services last did with what this node knows."},
+    {FACT_VERSIONS_DIFFER, SEVERITY_WARNING, "versions-differ",
+     "Members run different versions of nines",
+     "Expected during an upgrade: finish it, one node after the other. Versions that are one minor "
+     "number apart work "
+     "together at the older one's protocol; do not stay there for longer than you must."},
+    {FACT_MAINTENANCE_BEGAN, SEVERITY_INFO, "maintenance-began",
+     "Automatic changes are held back by an operator",
+     "Do your work and end the maintenance: until then nothing fails over by itself."},
+    {FACT_MAINTENANCE_ENDED, SEVERITY_INFO, "maintenance-ended",
+     "Automatic changes are allowed again", "Nothing."},
+    {FACT_NODE_DRAINED, SEVERITY_INFO, "node-drained",
+     "A node was drained by an operator: it takes no new roles",
+     "Do your work on it and undrain it, or the others have to carry its share."},
+    {FACT_NODE_UNDRAINED, SEVERITY_INFO, "node-undrained", "A drained node may take roles again",
+     "Nothing."},
+
+    {FACT_LEADER_ELECTED, SEVERITY_INFO, "leader-elected",
+     "A node was elected leader of the cluster",
+     "Nothing. Who leads does not matter to clients. Elections without a cause among the facts "
+     "before "
+     "(a stop, a lost link) point to an overloaded node or to a heartbeat that is too short for "
+     "this network."},
+    {FACT_LEADER_STEPPED_DOWN, SEVERITY_WARNING, "leader-stepped-down",
+     "The leader stepped down: it lost touch with the majority, met a newer term, or its disk or "
+     "clock failed",
+     "A new leader is elected within about a second if a majority is linked. Look at the facts "
+     "around it for the "
+     "cause: links (13xx), disks (14xx), clocks (16xx)."},
+    {FACT_LEADER_TRANSFERRED, SEVERITY_INFO, "leader-transferred",
+     "Leadership was handed over in good order",
+     "Nothing. This happens before a planned stop, when a witness had to lead, and when an "
+     "operator asks."},
+    {FACT_TRANSFER_FAILED, SEVERITY_WARNING, "transfer-failed",
+     "Leadership could not be handed over within an election timeout",
+     "The leader stays. The heir was too far behind or is not linked: see `nines status`, then try "
+     "again."},
+    {FACT_QUORUM_LOST, SEVERITY_CRITICAL, "quorum-lost",
+     "Fewer than a majority of the voters can talk to each other: nothing new can be decided",
+     "No lease is given or extended, so what leases protect stops when they end; load balancing "
+     "goes on with what "
+     "is known. Bring back nodes or links until a majority is linked; it heals by itself. `nines "
+     "status` names who "
+     "is missing. Do not run `nines node recover` while the others may still be alive."},
+    {FACT_QUORUM_REGAINED, SEVERITY_INFO, "quorum-regained",
+     "A majority of the voters is linked again and decides",
+     "Nothing. The facts since quorum-lost tell how long it took and what came back."},
+    {FACT_SNAPSHOT_MADE, SEVERITY_INFO, "snapshot-made",
+     "A node saved the state of the document and shortened its log", "Nothing."},
+    {FACT_SNAPSHOT_INSTALLED, SEVERITY_INFO, "snapshot-installed",
+     "A node was too far behind for the log and took the leader's snapshot",
+     "Nothing for once, after a long absence. If it happens to a node that runs all the time, it "
+     "is too slow: look at "
+     "its disk and its link."},
+    {FACT_SNAPSHOT_FAILED, SEVERITY_WARNING, "snapshot-failed",
+     "A snapshot could not be made, sent or installed",
+     "It is tried again. If it repeats, the sentence says why: most often the disk is full or a "
+     "link breaks."},
+
+    {FACT_LEASE_TAKEN, SEVERITY_INFO, "lease-taken",
+     "A node took a lease and acts for its resource", "Nothing."},
+    {FACT_LEASE_LOST, SEVERITY_WARNING, "lease-lost",
+     "A holder could not extend its lease in time and stopped acting",
+     "The holder lost the leader or the majority. Look at quorum (1105), links (13xx) and clocks "
+     "(16xx) just before."},
+    {FACT_LEASE_RELEASED, SEVERITY_INFO, "lease-released", "A holder gave its lease back",
+     "Nothing: a planned stop or change."},
+    {FACT_LEASE_EXPIRED, SEVERITY_WARNING, "lease-expired",
+     "The leader counted a lease to its end: another node may take it",
+     "The holder was not heard from for the whole lease. Look at that node: stopped, frozen or cut "
+     "off."},
+    {FACT_LEASE_DROPPED, SEVERITY_WARNING, "lease-dropped",
+     "A holder dropped its lease at once, because its clock jumped or it was paused",
+     "Find out what stopped or moved the clock: a virtual machine that was paused or moved, a "
+     "suspended host, a hand on "
+     "the clock. The lease is given again when the node has been steady for a while."},
+    {FACT_LEASE_MOVED, SEVERITY_INFO, "lease-moved", "A lease was given to another node",
+     "Nothing, if it was planned. Otherwise the facts before it say why the old holder lost it."},
+
+    {FACT_LINK_UP, SEVERITY_INFO, "link-up", "The link to a node is up", "Nothing."},
+    {FACT_LINK_DOWN, SEVERITY_WARNING, "link-down",
+     "The link to a node is down on all its addresses",
+     "If that node was stopped, nothing. Otherwise test the network from here (`ping`, and whether "
+     "its port answers), "
+     "then the firewall on both sides, then the certificate (17xx)."},
+    {FACT_LINK_PATH_CHANGED, SEVERITY_WARNING, "link-path-changed",
+     "The link to a node moved to another address, because the one before was silent",
+     "The cluster works, with one network path less. Repair the path that the sentence names."},
+    {FACT_LINK_PATH_LOST, SEVERITY_WARNING, "link-path-lost",
+     "One of several paths to a node does not answer",
+     "The cluster works, with one network path less. Repair it before the other one fails."},
+    {FACT_LINK_ASYMMETRIC, SEVERITY_WARNING, "link-asymmetric",
+     "One node hears another, but not the other way round",
+     "A firewall rule, a switch or a cable that loses one direction. Ping both ways with large "
+     "packets, and "
+     "compare the counters of the interfaces on both sides (`ip -s link`)."},
+    {FACT_LINK_SYMMETRIC, SEVERITY_INFO, "link-symmetric", "Two nodes hear each other again",
+     "Nothing."},
+    {FACT_LINK_SLOW, SEVERITY_WARNING, "link-slow",
+     "Messages to a node were dropped, because its link does not take them fast enough",
+     "They are repeated by themselves. If it goes on, the network is too slow or lossy, or the "
+     "other node is overloaded."},
+
+    {FACT_DISK_FULL, SEVERITY_CRITICAL, "disk-full",
+     "The disk that holds the node's log takes no more",
+     "Make room on that file system. The node goes on voting but accepts nothing new; a leader "
+     "hands over. It goes on by "
+     "itself when there is room again."},
+    {FACT_DISK_OK, SEVERITY_INFO, "disk-ok", "The disk takes writes again", "Nothing."},
+    {FACT_DISK_FAILED, SEVERITY_CRITICAL, "disk-failed",
+     "A write or sync to the disk failed: what it holds is not known any more",
+     "The agent ends and starts again from what the disk really holds. Check the disk (`dmesg`, "
+     "SMART). If it "
+     "fails again, replace the disk, start the node empty, and it comes back as a new member."},
+    {FACT_DISK_SLOW, SEVERITY_WARNING, "disk-slow", "A sync to the disk took very long",
+     "Beats do not wait for it, but decisions do. Look for what else writes to that disk, and "
+     "whether it is about to fail."},
+    {FACT_LOG_RECOVERED, SEVERITY_INFO, "log-recovered", "The log was read back after a start",
+     "Nothing."},
+    {FACT_LOG_TORN, SEVERITY_INFO, "log-torn",
+     "The log ended in a half-written record, which was cut off",
+     "Nothing: this is what a crash within a write leaves behind, and nothing that was "
+     "acknowledged is in it."},
+    {FACT_LOG_DAMAGED, SEVERITY_CRITICAL, "log-damaged",
+     "The log is damaged in its middle, and the node does not start with it",
+     "The disk or the file system changed what was written. Do not repair the file. If a majority "
+     "of the others is well, "
+     "move the directory away, start the node empty, and it comes back as a new member. Check or "
+     "replace the disk."},
+    {FACT_FACTS_LOST, SEVERITY_WARNING, "facts-lost",
+     "More happened than could be written down: some facts are missing here",
+     "The number says how many. Something repeats very fast, or the disk is slow or full: the "
+     "facts before and after it show "
+     "what."},
+    {FACT_TIMELINE_TORN, SEVERITY_INFO, "timeline-torn",
+     "The timeline ended in a half-written fact, which was cut off",
+     "Nothing: this is what a crash within a write leaves behind. Facts of the last moment before "
+     "it may be missing."},
+
+    {FACT_CONFIGURATION_DIFFERS, SEVERITY_WARNING, "configuration-differs",
+     "Two nodes have different configurations in force",
+     "Expected for the moments of a roll-out. Otherwise compare the files of the two nodes that "
+     "the sentence names, make them "
+     "equal and `nines reload` on the one that was wrong."},
+    {FACT_CONFIGURATION_AGREES, SEVERITY_INFO, "configuration-agrees",
+     "All nodes have the same configuration again", "Nothing."},
+    {FACT_DOCUMENT_DIFFERS, SEVERITY_CRITICAL, "document-differs",
+     "Two nodes applied the same decisions and came to different results",
+     "This is a bug in nines or a damaged memory. The node that differs from the leader has "
+     "stopped: keep its "
+     "directory and report it. Then start it empty, and it comes back as a new member. Test its "
+     "memory."},
+    {FACT_GROUP_CHANGED, SEVERITY_INFO, "group-changed",
+     "A group's primary, members or in-sync set changed", "Nothing: the sentence says how."},
+
+    {FACT_CLOCK_TILTED, SEVERITY_WARNING, "clock-tilted",
+     "A node's clock misbehaved, or it was stopped for too long: it holds no lease and accuses "
+     "nobody for a while",
+     "Find out what stopped or moved it: a virtual machine that was paused or moved, a suspended "
+     "host, an overloaded "
+     "hypervisor. Nothing needs to be done here if it becomes steady again."},
+    {FACT_CLOCK_STEADY, SEVERITY_INFO, "clock-steady", "A tilted node is trusted again",
+     "Nothing."},
+    {FACT_CLOCK_APART, SEVERITY_WARNING, "clock-apart", "Two nodes' wall clocks are far apart",
+     "No decision depends on it, but times in logs and certificates do. Repair time "
+     "synchronisation (chrony, "
+     "systemd-timesyncd) on the node that is wrong."},
+
+    {FACT_STRANGER_REFUSED, SEVERITY_WARNING, "stranger-refused",
+     "Somebody connected to the port of the peers and is no peer",
+     "The sentence says from where and what was wrong. A scanner or a health check of something "
+     "else should not reach this "
+     "port: close it to all but the nodes."},
+    {FACT_CERTIFICATE_FOREIGN, SEVERITY_WARNING, "certificate-foreign",
+     "Somebody connected with a certificate that this cluster's authority did not sign, or of "
+     "another name",
+     "If it is one of your nodes, it has the files of another cluster or another node: give it "
+     "those that `nines cert init` "
+     "or `nines cert renew` made for it. If it is not, find out who it is."},
+    {FACT_CERTIFICATE_EXPIRED, SEVERITY_CRITICAL, "certificate-expired",
+     "A node's certificate is out of date, and the others refuse it",
+     "Run `nines cert renew` for that node. If its certificate should be valid, its clock or the "
+     "one of the node that "
+     "refused is wrong."},
+    {FACT_CLUSTER_FOREIGN, SEVERITY_WARNING, "cluster-foreign",
+     "A node of another cluster connected, and was refused",
+     "A wrong address or cluster name in a file, or a directory that was copied from another "
+     "cluster."},
+    {FACT_VERSION_REFUSED, SEVERITY_WARNING, "version-refused",
+     "A node speaks no version of the protocol that this one speaks, and was refused",
+     "Versions may be one minor number apart. Upgrade the older one, step by step if it is far "
+     "behind."},
+    {FACT_CERTIFICATE_EXPIRES, SEVERITY_WARNING, "certificate-expires",
+     "A certificate expires soon", "Run `nines cert renew`: no restart is needed."},
+    {FACT_CERTIFICATE_RENEWED, SEVERITY_INFO, "certificate-renewed",
+     "A node uses a new certificate", "Nothing."},
+    {FACT_FRAME_REFUSED, SEVERITY_WARNING, "frame-refused",
+     "A peer sent something that is not the protocol, and its link was closed",
+     "The link is opened again. Once, it was a bad packet; if it repeats, the versions do not fit "
+     "or there is a bug: "
+     "report it with the sentence."},
+};
+const size_t code_count = ARRAY_LEN(codes);
+
+const struct code_row *code_find(uint16_t code)
+{
+    for (size_t i = 0; i < code_count; i++)
+        if (codes[i].code == code)
+            return &codes[i];
+    return NULL;
+}
+
+const struct code_row *code_find_text(struct bytes text)
+{
+    int64_t number;
+
+    for (size_t i = 0; i < code_count; i++)
+        if (bytes_equal_nocase(text, bytes_of_string(codes[i].name)))
+            return &codes[i];
+    if (text.len > 2 && bytes_equal_nocase(bytes_take(text, 2), BYTES("N-")))
+        text = bytes_skip(text, 2);
+    if (!text_parse_number(text, &number) || number < 0 || number > UINT16_MAX)
+        return NULL;
+    return code_find((uint16_t)number);
+}
+
+char *code_print(uint16_t code, char *text)
+{
+    snprintf(text, CODE_TEXT_MAX, "N-%u", code);
+    return text;
+}
+
+const char *severity_name(enum severity severity)
+{
+    static const char *const names[SEVERITIES] = {"info", "warning", "critical"};
+
+    return names[severity];
+}
