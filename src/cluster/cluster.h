@@ -20,26 +20,21 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/instant.h"
+#include "cluster/limits.h"
 
 #include <stddef.h>
 
 struct cluster;
-struct command;  /* cluster/command.h */
-struct disk;     /* wal/disk.h */
-struct document; /* cluster/document.h */
-struct fact;     /* topology/fact.h */
+struct disk;             /* wal/disk.h */
+struct document;         /* cluster/document.h */
+struct document_command; /* cluster/command.h */
+struct fact;             /* topology/fact.h */
 struct loop;
 struct raft;
 struct tls_context;
 
 enum {
-    CLUSTER_NODES_MAX = 16, /* members, learners included; and nodes of a file */
-    CLUSTER_PATHS_MAX = 4,
-    CLUSTER_NAME_MAX = 64,      /* of a node or cluster, NUL included */
-    CLUSTER_RESOURCE_MAX = 128, /* of a lease's resource, NUL included */
-    CLUSTER_LEASES_MAX = 64,
-    CLUSTER_ASKS_MAX = 1024, /* outstanding on one node; more are refused */
-    CLUSTER_SENTENCE_MAX = 256,
+    CLUSTER_ASKS_MAX = 1024,         /* outstanding on one node; more are refused */
     CLUSTER_REQUEST_MAX = 256 << 10, /* bytes of one opaque request or answer */
     CLUSTER_REQUESTS_MAX = 64,       /* outstanding on one node */
 };
@@ -139,7 +134,7 @@ const char *cluster_outcome_name(enum cluster_outcome outcome); /* "done", "refu
 
 struct cluster_ask {
     enum cluster_ask_kind kind;
-    const struct command *command;
+    const struct document_command *command;
     const char *node, *resource;
     bool witness;
     int64_t timeout_ms; /* 1 to 600,000 */

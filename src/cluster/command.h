@@ -1,0 +1,108 @@
+/*
+ * cluster/command: one change of the replicated document, and its encoding.
+ *
+ * A command carries the format's level that is needed to understand it, who proposed it under which number, and the version of the object
+ * that it was based on. Its fields are (tag, length, bytes) with rising tags; a field that this version does not know is skipped, so a newer
+ * minor may add what an older one can do without. What an older one cannot do without needs a new kind, and a higher level.
+ */
+#pragma once
+
+#include "cluster/member.h"
+
+/* Of the format that this version writes and the newest that it understands. */
+enum { COMMAND_LEVEL = 1 };
+
+/* Numbers are on disk: never reused. */
+enum command_kind {
+    COMMAND_NOTHING = 0,
+    COMMAND_MEMBER_ADD = 1, /* as a learner; `member.id` must be the document's next */
+    COMMAND_MEMBER_REMOVE = 2,
+    COMMAND_MEMBER_ROLE = 3,        /* promote or demote */
+    COMMAND_MEMBER_INCARNATION = 4, /* an agent started; greater than the one before */
+    COMMAND_MEMBER_ADDRESSES = 5,   /* and zone */
+    COMMAND_GROUP_CREATE = 10,
+    COMMAND_GROUP_UPDATE = 11,
+    COMMAND_GROUP_DELETE = 12,
+    COMMAND_DRAIN_SET = 20,
+    COMMAND_DRAIN_CLEAR = 21,
+    COMMAND_MAINTENANCE_SET = 22,
+    COMMAND_MAINTENANCE_CLEAR = 23,
+    COMMAND_LEASE_TAKE = 30,    /* a vacant one (based on 0), or away from its holder */
+    COMMAND_LEASE_RELEASE = 31, /* the holder gives it up itself */
+    COMMAND_LEASE_EXPEL = 32,   /* the holder loses it */
+    COMMAND_OVERRIDE_SET = 40,
+    COMMAND_OVERRIDE_CLEAR = 41,
+    COMMAND_LEVEL_RAISE = 50,
+};
+
+enum group_mode { GROUP_SYNC, GROUP_SEMI_SYNC, GROUP_ASYNC, GROUP_MODES };
+
+struct life_set {
+    uint32_t count;
+    struct life lives[CLUSTER_NODES_MAX]; /* by rising member; each member once */
+};
+
+/* What a group is, apart from its name, epoch and version. */
+struct group_body {
+    uint32_t primary; /* member; 0: none. When not 0, in `in_sync` */
+    uint8_t mode;     /* enum group_mode */
+    uint8_t min_in_sync, acks;
+    bool degraded;
+    struct life_set in_sync, eligible; /* disjoint */
+};
+
+struct document_command {
+    uint16_t kind;  /* enum command_kind */
+    uint16_t level; /* set by command_encode */
+    struct life proposer;
+    uint64_t number; /* of the proposer: how it recognises its own */
+    uint64_t
+        based_on; /* version of the object; 0: it must not exist. MEMBER_*: of the member; LEVEL_RAISE: the level before */
+    union {
+        struct member
+            member; /* ADD: all but incarnation and version. REMOVE: id. ROLE: id, role. INCARNATION: id, disk, incarnation; ADDRESSES: id, zone, addresses */
+        struct {
+            char name[CLUSTER_NAME_MAX];
+            uint64_t epoch; /* UPDATE, DELETE: based on */
+            struct group_body body;
+        } group;
+        struct {
+            char name
+                [CLUSTER_RESOURCE_MAX]; /* what is drained or maintained: `node/b`, `pool/api/10.0.0.1:80` */
+            char reason[CLUSTER_VALUE_MAX]; /* may be empty */
+            uint64_t
+                until_ms; /* maintenance: wall clock, 0: until it is cleared. Nothing in the document happens by itself then */
+        } mark;
+        struct {
+            char name[CLUSTER_RESOURCE_MAX];
+            struct life holder; /* TAKE: the new one. RELEASE, EXPEL: the present one */
+        } lease;
+        struct {
+            char key[CLUSTER_KEY_MAX];
+            char value[CLUSTER_VALUE_MAX];
+        } override;
+        uint16_t raise_to;
+    };
+    bool
+        clean; /* MEMBER_INCARNATION: the stop before was clean, so what it had on disk is what it said */
+};
+
+/* Into `out`, at most CLUSTER_COMMAND_MAX. */
+void command_encode(struct buf *out, const struct document_command *command);
+
+enum command_reading {
+    COMMAND_READ,
+    COMMAND_MALFORMED, /* cut off, out of bounds, or not well-formed in itself */
+    COMMAND_UNKNOWN, /* of a kind or level that this version does not know: kind, level, proposer and number are filled in */
+};
+
+/* The whole of `bytes` is one command. Unused parts of the result are zero. */
+enum command_reading command_decode(struct bytes bytes, struct document_command *command);
+/* Does it change who consensus counts? The driver proposes these as changes of members. */
+bool command_changes_members(const struct document_command *command);
+/* `lease take`; for sentences and facts. */
+const char *command_name(uint16_t kind);
+/* Plain decoding aids for snapshots. */
+void group_body_encode(struct buf *out, const struct group_body *body);
+MUST_USE bool group_body_decode(struct unpack *in, struct group_body *body);
+const char *group_mode_name(enum group_mode mode);

@@ -1,0 +1,36 @@
+/*
+ * What the pure files of the room have in common: its limits, and one run of one member's agent.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    CLUSTER_NODES_MAX = 16, /* members, learners included; and nodes of a file */
+    CLUSTER_VOTERS_MAX = 7, /* witnesses included */
+    CLUSTER_PATHS_MAX = 4,  /* addresses of a node */
+    CLUSTER_GROUPS_MAX = 64,
+    CLUSTER_LEASES_MAX = 64, /* groups' included */
+    CLUSTER_MARKS_MAX = 64,  /* drains; and as many maintenances */
+    CLUSTER_OVERRIDES_MAX = 256,
+    CLUSTER_NAME_MAX = 64,      /* of a node, cluster, group, zone; NUL included, here and below */
+    CLUSTER_RESOURCE_MAX = 128, /* of a lease's resource, and of what is drained or maintained */
+    CLUSTER_KEY_MAX = 65,       /* of an override */
+    CLUSTER_VALUE_MAX = 257,
+    CLUSTER_SENTENCE_MAX = 256,
+    CLUSTER_COMMAND_MAX = 4096, /* bytes */
+    CLUSTER_SNAPSHOT_MAX = 1 << 20,
+    CLUSTER_BEAT_MAX = 8192,
+};
+
+/* One run of one member's agent: what it said dies with it. */
+struct life {
+    uint32_t member;      /* 0: nobody */
+    uint64_t incarnation; /* from 1 */
+};
+
+static inline bool life_equal(struct life a, struct life b)
+{
+    return a.member == b.member && a.incarnation == b.incarnation;
+}
