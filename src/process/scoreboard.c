@@ -6,16 +6,22 @@
 #include "base/own.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+enum { BOARD_TRIES = 1000 };
+
 /* "nines" and the layout's version: a process of another version does not map this one. */
-#define SCOREBOARD_MAGIC UINT64_C(0x6e696e6573000001)
+#define SCOREBOARD_MAGIC UINT64_C(0x6e696e6573000002)
 
 _Static_assert(offsetof(struct scoreboard, magic) == 0, "magic comes first");
 _Static_assert(sizeof(struct verdict_record) % 8 == 0, "records keep their alignment");
 _Static_assert(sizeof(struct backend_counters) % 8 == 0, "records keep their alignment");
 _Static_assert(sizeof(struct service_counters) % 8 == 0, "records keep their alignment");
+_Static_assert(sizeof(struct cluster_board) == 31776, "the layout is fixed");
+_Static_assert(sizeof(struct cluster_record) % 8 == 0, "records keep their alignment");
+_Static_assert(sizeof(struct lease_record) == 160, "the layout is fixed");
 _Static_assert(sizeof(counter) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "counters need no lock");
 
 static struct scoreboard *map(int fd)
@@ -70,6 +76,55 @@ void scoreboard_unmap(struct scoreboard *board)
 {
     if (board)
         munmap(board, sizeof *board);
+}
+
+/* Words, since other processes read them meanwhile: each word is whole, and the guard tells whether all belong together. */
+static void copy_in(void *to, const void *from, size_t size)
+{
+    uint64_t word;
+
+    for (size_t at = 0; at < size; at += sizeof word) {
+        memcpy(&word, (const char *)from + at, sizeof word);
+        atomic_store_explicit((counter *)(void *)((char *)to + at), word, memory_order_relaxed);
+    }
+}
+
+static void copy_out(void *to, const void *from, size_t size)
+{
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+        uint64_t word = atomic_load_explicit(
+            (const counter *)(const void *)((const char *)from + at), memory_order_relaxed);
+
+        memcpy((char *)to + at, &word, sizeof word);
+    }
+}
+
+void board_publish(counter *guard, void *to, const void *from, size_t size)
+{
+    uint64_t writing = counted(guard) | 1;
+
+    must(size % sizeof(uint64_t) == 0);
+    atomic_store_explicit(guard, writing, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    copy_in(to, from, size);
+    atomic_store_explicit(guard, writing + 1, memory_order_release);
+}
+
+bool board_read(const counter *guard, void *to, const void *from, size_t size)
+{
+    for (int i = 0; i < BOARD_TRIES; i++) {
+        uint64_t before = atomic_load_explicit(guard, memory_order_acquire);
+
+        if (before == 0)
+            return false;
+        if (before % 2 == 1)
+            continue;
+        copy_out(to, from, size);
+        atomic_thread_fence(memory_order_acquire);
+        if (counted(guard) == before)
+            return true;
+    }
+    return false;
 }
 
 static void zero(counter *gauge)

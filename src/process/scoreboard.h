@@ -146,6 +146,102 @@ struct service_counters {
     struct histogram latency;    /* first byte of the request to the last of the answer, seconds */
 };
 
+/* ---- the cluster, as this node's agent knows it ---- */
+
+enum {
+    BOARD_NAME_MAX = 64, /* of nodes, clusters and zones, NUL included */
+    BOARD_RESOURCE_MAX = 128,
+    BOARD_SENTENCE_MAX = 256,
+    BOARD_NODES_MAX = 32, /* members, and nodes of the file that are none */
+    BOARD_LINKED_MAX = 16,
+    BOARD_LEASES_MAX = 64,
+};
+
+/* The numbers of the cluster's own enumerations; the agent checks that they are equal. */
+enum board_state {
+    BOARD_OPENING,
+    BOARD_BLANK,
+    BOARD_FOUNDING,
+    BOARD_MEMBER,
+    BOARD_REMOVED,
+    BOARD_HALTED
+};
+enum board_role { BOARD_NONE, BOARD_LEARNER, BOARD_FOLLOWER, BOARD_CANDIDATE, BOARD_LEADER };
+enum board_health { BOARD_UNHEARD, BOARD_ALIVE, BOARD_SUSPECTED, BOARD_DEAD };
+
+enum board_node_flag {
+    BOARD_VOTER = 1u << 0,
+    BOARD_WITNESS = 1u << 1,
+    BOARD_IN_FILE = 1u << 2,
+    BOARD_IS_BLANK = 1u << 3,
+    BOARD_LINKED = 1u << 4,
+    BOARD_DIFFERS = 1u << 5, /* its configuration is not ours */
+    BOARD_TILTED = 1u << 6,
+    BOARD_DISK_FULL = 1u << 7,
+    BOARD_SELF = 1u << 8,
+};
+
+struct board_node {
+    char name[BOARD_NAME_MAX], zone[BOARD_NAME_MAX], address[ADDRESS_TEXT_MAX];
+    char sentence[BOARD_SENTENCE_MAX]; /* why its link is down; "" */
+    uint32_t member;                   /* 0: it is none */
+    uint32_t incarnation;
+    uint16_t role, health;
+    uint32_t flags;
+    int64_t phi_hundredths;
+    int64_t heard_ms; /* ago, when this was written; -1: never */
+    int64_t rtt_us;   /* 0: unknown */
+    uint64_t applied, match;
+};
+
+/* How the one hears the other, by its own word. */
+struct board_link {
+    int32_t heard_ms; /* -1: never */
+    uint16_t known, suspected;
+};
+
+struct board_lease {
+    char resource[BOARD_RESOURCE_MAX]; /* "": this slot is free */
+    char holder[BOARD_NAME_MAX];       /* "": nobody */
+    int64_t until;                     /* CLOCK_BOOTTIME ns; 0: not known here */
+};
+
+struct cluster_board {
+    char cluster[BOARD_NAME_MAX], node[BOARD_NAME_MAX], leader[BOARD_NAME_MAX];
+    char sentence[BOARD_SENTENCE_MAX];     /* what is missing; "" */
+    char survives_not[BOARD_SENTENCE_MAX]; /* why, and what to do; "" */
+    uint64_t cluster_id;
+    uint32_t self, leader_member, incarnation;
+    uint16_t state, role;
+    uint64_t term, commit, applied, last, stored, version;
+    uint8_t established, quorum, tilted, survives;
+    uint32_t voters, voters_alive, voters_needed;
+    uint32_t asks; /* under way here */
+    uint32_t node_count;
+    struct board_node nodes[BOARD_NODES_MAX];                    /* by name */
+    struct board_link links[BOARD_LINKED_MAX][BOARD_LINKED_MAX]; /* [who says][of whom] */
+    struct board_lease leases[BOARD_LEASES_MAX];
+};
+
+/* Written by the agent: everything at once, and then `at`. */
+struct cluster_record {
+    counter guard;                       /* of `board`; 0: there is no cluster */
+    counter at;                          /* CLOCK_MONOTONIC ns */
+    counter proposals, proposals_failed; /* asked of this node by people and programs */
+    counter facts, elections, leases_lost;
+    struct cluster_board board;
+};
+
+/* Written by the agent: whether this node may act for a resource. Whoever acts compares `until` with CLOCK_BOOTTIME each time, so
+ * that it stops by itself when the agent is frozen. */
+struct lease_record {
+    counter guard; /* of the name; odd while it is rewritten, 0: never was */
+    counter until; /* CLOCK_BOOTTIME ns; 0: not held */
+    counter epoch; /* how often it was taken in this slot */
+    char resource[BOARD_RESOURCE_MAX];
+    uint64_t unused;
+};
+
 struct worker_record {
     counter chunks_free, chunks_max;
     counter sessions, sessions_max;
@@ -167,6 +263,8 @@ struct scoreboard {
     struct beat_record beats[ROLES_MAX];
     struct verdict_record verdicts[BACKENDS_MAX];
     struct override_record overrides[BACKENDS_MAX];
+    struct cluster_record cluster;
+    struct lease_record leases[BOARD_LEASES_MAX]; /* of this node */
     struct worker_record worker[WORKERS_MAX];
 };
 
@@ -177,3 +275,8 @@ void scoreboard_unmap(struct scoreboard *board);
 /* Sets a worker's gauges (what is open or under way now) to zero; its counters live on. By the supervisor once the worker has
  * ended, when nobody else writes there. */
 void scoreboard_bury_worker(struct scoreboard *board, uint32_t worker);
+
+/* Copies a record's plain part in, and out again whole: by its only writer, and by anybody. Size is a multiple of 8. False: never
+ * written, or being rewritten all the time. A writer that died in the middle leaves a record that reads as false until the next. */
+void board_publish(counter *guard, void *to, const void *from, size_t size);
+MUST_USE bool board_read(const counter *guard, void *to, const void *from, size_t size);

@@ -58,11 +58,28 @@ static void what_is_no_scoreboard_is_not_mapped(void **state)
     assert_false(scoreboard_map(pipe_end, &board, &err));
 }
 
+static void a_record_is_read_whole_or_not_at_all(void **state)
+{
+    static struct cluster_record record;
+    static struct cluster_board written = {.term = 7, .node = "alpha", .node_count = 1}, read;
+
+    (void)state;
+    assert_false(board_read(&record.guard, &read, &record.board, sizeof read));
+    board_publish(&record.guard, &record.board, &written, sizeof written);
+    assert_true(board_read(&record.guard, &read, &record.board, sizeof read));
+    assert_memory_equal(&read, &written, sizeof read);
+    count(&record.guard, 1); /* its writer died in the middle */
+    assert_false(board_read(&record.guard, &read, &record.board, sizeof read));
+    board_publish(&record.guard, &record.board, &written, sizeof written);
+    assert_true(board_read(&record.guard, &read, &record.board, sizeof read));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_maps_show_the_same_counters),
         cmocka_unit_test(a_scoreboard_cannot_shrink_under_its_readers),
+        cmocka_unit_test(a_record_is_read_whole_or_not_at_all),
         cmocka_unit_test(what_is_no_scoreboard_is_not_mapped),
     };
 
