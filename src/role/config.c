@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { FILE_BYTES_MAX = 1 << 20, FINDING_TEXT_MAX = 512 };
+enum { FILE_BYTES_MAX = 1 << 20, FINDING_TEXT_MAX = 512, WARNINGS_MAX = 16 << 10 };
 
 void config_find(struct config_work *work, const struct item *item, const char *key,
                  const char *fix, const char *format, ...)
@@ -32,6 +32,17 @@ void config_find(struct config_work *work, const struct item *item, const char *
         length = 1;
     }
     findings_add(work->findings, line, column, length, fix, "%s", text);
+}
+
+void config_warn(struct config_work *work, const char *format, ...)
+{
+    char text[FINDING_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    buf_print(&work->warnings, "%swarning: %s\n", work->warnings.len ? "\n" : "", text);
 }
 
 static bool read_all(int fd, const char *path, struct buf *text, struct err *err)
@@ -75,6 +86,7 @@ static bool compile(struct config_work *work)
 {
     if (!schema_read(config_options, sizeof(struct config), work->findings, work->image))
         return false;
+    config_settle_nodes(work);
     config_choose_node(work);
     config_sense(work);
     if (findings_count(work->findings) == 0)
@@ -98,9 +110,13 @@ bool config_compile(const struct config_request *request, struct buf *image, str
         return false;
     }
     work.findings = findings_new(request->file, buf_bytes(&text));
+    buf_init(&work.warnings, WARNINGS_MAX);
     good = compile(&work);
-    if (!good)
+    if (good)
+        buf_add(findings, buf_bytes(&work.warnings));
+    else
         findings_print(work.findings, findings, request->colour);
+    buf_fini(&work.warnings);
     findings_free(work.findings);
     buf_fini(&text);
     return good;

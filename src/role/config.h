@@ -7,11 +7,46 @@
 #include "health/health.h"
 #include "schema/schema.h"
 
+enum {
+    CONFIG_NODES_MAX = 16,
+    CONFIG_VOTERS_MAX = 7, /* witnesses are voters */
+    CONFIG_PATHS_MAX = 4,  /* addresses of one node */
+    CONFIG_NAME_MAX =
+        64, /* of a node or cluster, NUL included: a certificate's subject holds no more */
+};
+
+/* One more address of a node. */
+struct config_path {
+    struct item item;
+    struct ref address;
+};
+
 struct config_node {
     struct item item;
     struct ref address, zone;
+    struct ref addresses; /* struct config_path: further networks on which it is reached */
     bool witness;
+    /* Settled by config_nodes.c: */
+    uint32_t path_count;
+    struct address paths[CONFIG_PATHS_MAX]; /* `address` first; with their ports */
 };
+
+/* How nodes talk to each other. */
+struct config_peers {
+    int64_t port;                           /* where an address has none */
+    struct ref authority, certificate, key; /* absent: see config_tls */
+};
+
+/* When silence is a failure. */
+struct config_failover {
+    int64_t heartbeat_ms;
+    int64_t detection_threshold;
+    int64_t election_timeout_ms;
+    int64_t lease_ms;
+    int64_t drift; /* hundredths of a percent */
+};
+
+enum { CONFIG_PATH_MAX = 1280 }; /* `directory` and a name below it */
 
 struct config_pool {
     struct balancer_pool pool; /* first: struct balancer_config's pool_size steps over the rest */
@@ -39,6 +74,8 @@ struct config {
     struct ref admin_listen;
     struct address admin_address;
     struct config_limits limits;
+    struct config_peers peers;
+    struct config_failover failover;
     struct ref nodes;    /* struct config_node */
     struct ref services; /* struct balancer_service */
     struct ref pools;    /* struct config_pool */
@@ -58,7 +95,8 @@ struct config_request {
     bool resolve;          /* look names up (and refuse those that do not resolve) */
 };
 
-/* Reads, checks, resolves, and numbers slots and listeners. On false `findings` (owned by the caller) says all that is wrong. */
+/* Reads, checks, resolves, and numbers slots and listeners. On false `findings` (owned by the caller) says all that is wrong;
+ * on true it may hold warnings. */
 MUST_USE bool config_compile(const struct config_request *request, struct buf *image,
                              struct buf *findings);
 /* Where the nines that this file describes listens for the command line. Mistakes in the file are passed over: it may be the one that
@@ -66,6 +104,14 @@ MUST_USE bool config_compile(const struct config_request *request, struct buf *i
 MUST_USE bool config_socket(const char *file, char *path, size_t cap, struct err *err);
 /* A sentence for each option that takes effect only at a start, and is not what nines was started with. */
 void config_compare_at_start(struct image started, struct image now, struct buf *warnings);
+
+/* The files that this node proves with who it is. */
+struct config_tls {
+    char authority[CONFIG_PATH_MAX], certificate[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];
+};
+
+/* What the file says, or `<directory>/tls/{ca.pem,NODE.pem,NODE.key}`. */
+void config_tls(struct image image, const char *node, struct config_tls *tls);
 
 static inline const struct config *config_of(struct image image)
 {

@@ -8,7 +8,8 @@
 struct config_work {
     const struct config_request *request;
     struct findings *findings;
-    struct buf *image; /* written in place; it does not grow after schema_read */
+    struct buf warnings; /* sentences of a file that is good all the same */
+    struct buf *image;   /* written in place; it does not grow after schema_read */
 };
 
 static inline struct image config_image(const struct config_work *work)
@@ -30,6 +31,8 @@ static inline struct config *config_root(const struct config_work *work)
 
 /* Contradictions, references between sections, and what one key alone cannot show. Writes pool_index, kinds and bits. */
 void config_sense(struct config_work *work);
+/* Parses the nodes' addresses, and checks what only all nodes together show, and the timings. */
+void config_settle_nodes(struct config_work *work);
 /* Chooses this node. */
 void config_choose_node(struct config_work *work);
 /* Gives every service and backend its slot of the scoreboard, and every listener its index. */
@@ -40,3 +43,5 @@ void config_resolve(struct config_work *work);
 /* Adds a finding at a key of an item, or at the item where the key was not written. */
 void config_find(struct config_work *work, const struct item *item, const char *key,
                  const char *fix, const char *format, ...) PRINTF(5, 6);
+/* Something that works, and that whoever wrote it may not have meant. */
+void config_warn(struct config_work *work, const char *format, ...) PRINTF(2, 3);

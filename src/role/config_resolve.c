@@ -126,7 +126,7 @@ static bool own_address(struct lookup *lookup, const struct balancer_listen *lis
                     "`:%u` means this node's own address, but no `nodes` say which that is", port);
         return true;
     }
-    must(address_parse_ip(into, image_text(config_image(work), nodes[config->node].address)));
+    *into = nodes[config->node].paths[0];
     into->port = port;
     return true;
 }
@@ -164,14 +164,27 @@ static void ask_pools(struct lookup *lookup)
     }
 }
 
+/* Where other nodes call this one: none when there are no others. */
+static uint32_t own_peer_addresses(struct config_work *work, struct address *addresses)
+{
+    const struct config *config = config_root(work);
+    const struct config_node *nodes = config_items(work, config->nodes, sizeof *nodes);
+
+    if (config->nodes.count < 2 || config->node >= config->nodes.count)
+        return 0;
+    memcpy(addresses, nodes[config->node].paths,
+           nodes[config->node].path_count * sizeof *addresses);
+    return nodes[config->node].path_count;
+}
+
 /* Two listeners at one address: the second could never be bound. */
 static void check_collisions(struct config_work *work)
 {
     const struct config *config = config_root(work);
     const struct balancer_service *services =
         config_items(work, config->services, sizeof *services);
-    struct address seen[LISTENERS_MAX];
-    uint32_t count = 0;
+    struct address seen[LISTENERS_MAX + CONFIG_PATHS_MAX];
+    uint32_t count = own_peer_addresses(work, seen);
 
     for (uint32_t i = 0; i < config->services.count; i++) {
         const struct balancer_listen *listens =
@@ -257,21 +270,14 @@ void config_choose_node(struct config_work *work)
 {
     struct config *config = config_root(work);
     const struct config_node *nodes = config_items(work, config->nodes, sizeof *nodes);
-    struct address address;
 
     config->node = UINT32_MAX;
     if (gethostname(config->machine, sizeof config->machine - 1) < 0)
         config->machine[0] = '\0';
-    for (uint32_t i = 0; i < config->nodes.count; i++) {
-        struct bytes text = image_text(config_image(work), nodes[i].address);
-
-        if (!address_parse_ip(&address, text))
-            config_find(work, &nodes[i].item, "address", NULL,
-                        "a node's address is an IP address, found `%s`",
-                        image_string(config_image(work), nodes[i].address));
-        else if (!work->request->node && config->node == UINT32_MAX && machine_has(&address))
+    for (uint32_t i = 0; i < config->nodes.count && !work->request->node; i++)
+        if (config->node == UINT32_MAX && nodes[i].path_count > 0 &&
+            machine_has(&nodes[i].paths[0]))
             config->node = i;
-    }
     if (work->request->node)
         config->node = find_named(work, nodes, work->request->node);
     else if (config->nodes.count && config->node == UINT32_MAX &&

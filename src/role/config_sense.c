@@ -166,11 +166,14 @@ static void check_paths(struct config_work *work)
         const char *key;
         struct ref path;
     } paths[] = {{"directory", config->directory},
-                 {"runtime_directory", config->runtime_directory}};
+                 {"runtime_directory", config->runtime_directory},
+                 {"peers.authority", config->peers.authority},
+                 {"peers.certificate", config->peers.certificate},
+                 {"peers.key", config->peers.key}};
     const char *log = text_of(work, config->access_log);
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        if (text_of(work, paths[i].path)[0] != '/')
+        if (paths[i].path.count && text_of(work, paths[i].path)[0] != '/')
             config_find(work, &config->item, paths[i].key, "write it from the root: `/…`",
                         "`%s` is not an absolute path", text_of(work, paths[i].path));
     if (log[0] && log[0] != '/' && strcmp(log, "stdout") != 0)

@@ -8,18 +8,57 @@
 #define ROOT(member) offsetof(struct config, member)
 #define NODE(member) offsetof(struct config_node, member)
 #define LIMIT(member) (ROOT(limits) + offsetof(struct config_limits, member))
+#define PEER(member) (ROOT(peers) + offsetof(struct config_peers, member))
+#define FAILOVER(member) (ROOT(failover) + offsetof(struct config_failover, member))
 #define MINUTES_MS 60000LL
 #define KIB 1024LL
 #define MIB (1024 * KIB)
 
+static const struct option path_rows[] = {
+    {"", OPTION_TEXT, offsetof(struct config_path, address), 1, 64, NULL, AT_RELOAD, 0,
+     "An IP address, with a port where it is not peers.port."},
+    {0},
+};
+
 static const struct option node_rows[] = {
-    {"address", OPTION_TEXT, NODE(address), 1, 255, NULL, AT_START, OPTION_REQUIRED,
-     "The node's IP address; `nines run` without --node is the node whose address this machine "
-     "has."},
-    {"zone", OPTION_TEXT, NODE(zone), 1, 64, NULL, AT_START, 0,
+    {"address", OPTION_TEXT, NODE(address), 1, 64, NULL, AT_RELOAD, OPTION_REQUIRED,
+     "The node's IP address, with a port where it is not peers.port; `nines run` without --node is "
+     "the node whose address this machine has."},
+    {"addresses", OPTION_LIST, NODE(addresses), 0, CONFIG_PATHS_MAX - 1, NULL, AT_RELOAD,
+     OPTION_ONE_OR_MORE, "Its addresses in other networks: taken when the first one is silent.",
+     .rows = path_rows, .item_size = sizeof(struct config_path)},
+    {"zone", OPTION_TEXT, NODE(zone), 1, 64, NULL, AT_RELOAD, 0,
      "Where it stands: what fails together."},
     {"witness", OPTION_BOOL, NODE(witness), 0, 0, "false", AT_START, 0,
-     "It votes and holds no data."},
+     "It votes and holds no data; takes effect when the cluster is founded or the node added."},
+    {0},
+};
+
+static const struct option peer_rows[] = {
+    {"port", OPTION_NUMBER, PEER(port), 1, 65535, "7901", AT_RELOAD, 0,
+     "Where nodes listen for each other, unless a node's address says another port."},
+    {"authority", OPTION_TEXT, PEER(authority), 1, 1024, NULL, AT_RELOAD, 0,
+     "PEM file of the authority that every node's certificate is from; left out: tls/ca.pem in "
+     "`directory`."},
+    {"certificate", OPTION_TEXT, PEER(certificate), 1, 1024, NULL, AT_RELOAD, 0,
+     "PEM file of this node's certificate, whose subject is the node's name; left out: "
+     "tls/NODE.pem in `directory`."},
+    {"key", OPTION_TEXT, PEER(key), 1, 1024, NULL, AT_RELOAD, 0,
+     "PEM file of the certificate's key, not encrypted; left out: tls/NODE.key in `directory`."},
+    {0},
+};
+
+static const struct option failover_rows[] = {
+    {"heartbeat", OPTION_DURATION, FAILOVER(heartbeat_ms), 20, 10000, "200ms", AT_START, 0,
+     "How often each node tells every other that it lives."},
+    {"detection_threshold", OPTION_NUMBER, FAILOVER(detection_threshold), 1, 16, "5", AT_START, 0,
+     "How sure it must be that a silent node has failed: 5 is wrong once in 100,000 beats."},
+    {"election_timeout", OPTION_DURATION, FAILOVER(election_timeout_ms), 40, 60000, "600ms",
+     AT_START, 0, "A leader that is silent for this long is replaced."},
+    {"lease", OPTION_DURATION, FAILOVER(lease_ms), 100, 60000, "2s", AT_START, 0,
+     "How long a node may act alone, for example as a primary, without hearing from the leader."},
+    {"drift", OPTION_PERCENT, FAILOVER(drift), 1, 2000, "1%", AT_START, 0,
+     "How much faster or slower one node's clock may run than another's."},
     {0},
 };
 
@@ -56,9 +95,10 @@ static const struct option pool_rows[] = {
 static const char *const loops[] = {"auto", "epoll", "uring", NULL};
 
 const struct option config_options[] = {
-    {"cluster", OPTION_TEXT, ROOT(cluster), 1, 64, "nines", AT_START, 0, "The cluster's name."},
+    {"cluster", OPTION_TEXT, ROOT(cluster), 1, CONFIG_NAME_MAX - 1, "nines", AT_START, 0,
+     "The cluster's name."},
     {"directory", OPTION_TEXT, ROOT(directory), 1, 1024, "/var/lib/nines", AT_START, 0,
-     "Where this node keeps its state."},
+     "Where this node keeps its state and certificates; used when there are `nodes`."},
     {"runtime_directory", OPTION_TEXT, ROOT(runtime_directory), 1, 90, "/run/nines", AT_START, 0,
      "Where the socket is that the command line talks to."},
     {"user", OPTION_TEXT, ROOT(user), 1, 32, NULL, AT_START, 0,
@@ -75,9 +115,13 @@ const struct option config_options[] = {
     {"admin", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0, "The HTTP API.", .rows = admin_rows},
     {"limits", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0, "What may be used at most.",
      .rows = limit_rows},
-    {"nodes", OPTION_MAP, ROOT(nodes), 0, 64, NULL, AT_START, 0,
-     "The machines that run nines, by name.", .rows = node_rows,
-     .item_size = sizeof(struct config_node), .short_key = "address"},
+    {"peers", OPTION_SECTION, 0, 0, 0, NULL, AT_RELOAD, 0, "How nodes talk to each other.",
+     .rows = peer_rows},
+    {"failover", OPTION_SECTION, 0, 0, 0, NULL, AT_START, 0,
+     "When silence is a failure; the same on every node.", .rows = failover_rows},
+    {"nodes", OPTION_MAP, ROOT(nodes), 0, CONFIG_NODES_MAX, NULL, AT_RELOAD, 0,
+     "The machines that run nines, by name; a cluster that exists changes by `nines node`.",
+     .rows = node_rows, .item_size = sizeof(struct config_node), .short_key = "address"},
     {"services", OPTION_MAP, ROOT(services), 1, SERVICES_MAX, NULL, AT_RELOAD, OPTION_REQUIRED,
      "What clients connect to, by name.", .rows = balancer_service_options,
      .item_size = sizeof(struct balancer_service)},

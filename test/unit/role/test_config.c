@@ -33,7 +33,7 @@ static struct outcome compile_after(const char *text, const char *node, struct i
     close(request.fd);
     buf_add_byte(&outcome.findings, 0);
     if (outcome.good)
-        assert_string_equal((char *)outcome.findings.at, "");
+        assert_null(strstr((char *)outcome.findings.at, "error"));
     return outcome;
 }
 
@@ -287,6 +287,88 @@ static void an_unknown_node_names_the_nearest(void **state)
     forget(&outcome);
 }
 
+static const struct config_node *node_at(struct image image, uint32_t at)
+{
+    const struct config_node *nodes = image_items(image, config_of(image)->nodes, sizeof *nodes);
+
+    assert_true(at < config_of(image)->nodes.count);
+    return &nodes[at];
+}
+
+static void a_nodes_addresses_are_settled_with_their_ports(void **state)
+{
+    struct outcome outcome =
+        compile_after("nodes: {a: 10.0.0.1, b: {address: \"10.0.0.2:17901\", addresses: "
+                      "[10.9.0.2, \"[fd00::2]:7\"]}, c: {address: 10.0.0.3, witness: true}}\n"
+                      "peers: {port: 8901}\n" SERVICE POOL,
+                      "b", (struct image){0});
+    struct image image = image_of(&outcome);
+    char text[ADDRESS_TEXT_MAX];
+    struct config_tls tls;
+
+    (void)state;
+    assert_true(outcome.good);
+    assert_int_equal(config_of(image)->node, 1);
+    assert_string_equal(address_print(&node_at(image, 0)->paths[0], text), "10.0.0.1:8901");
+    assert_int_equal(node_at(image, 1)->path_count, 3);
+    assert_string_equal(address_print(&node_at(image, 1)->paths[0], text), "10.0.0.2:17901");
+    assert_string_equal(address_print(&node_at(image, 1)->paths[1], text), "10.9.0.2:8901");
+    assert_string_equal(address_print(&node_at(image, 1)->paths[2], text), "[fd00::2]:7");
+    assert_true(node_at(image, 2)->witness);
+    assert_string_equal((char *)outcome.findings.at, "");
+    config_tls(image, "b", &tls);
+    assert_string_equal(tls.authority, "/var/lib/nines/tls/ca.pem");
+    assert_string_equal(tls.certificate, "/var/lib/nines/tls/b.pem");
+    assert_string_equal(tls.key, "/var/lib/nines/tls/b.key");
+    forget(&outcome);
+}
+
+static void two_nodes_are_good_and_warned_of(void **state)
+{
+    struct outcome outcome =
+        compile_after("nodes: {a: 10.0.0.1, b: 10.0.0.2}\n" SERVICE POOL, "a", (struct image){0});
+
+    (void)state;
+    assert_true(outcome.good);
+    assert_non_null(strstr((char *)outcome.findings.at, "warning: two nodes survive"));
+    forget(&outcome);
+}
+
+static void nodes_that_make_no_cluster_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+    } rows[] = {
+        {"nodes: {a: 10.0.0.1, b: 10.0.0.1}\n",
+         "node `b` has the address 10.0.0.1:7901, which node "
+         "`a` has already"},
+        {"nodes: {a: {address: 10.0.0.1, addresses: [10.0.0.1]}}\n", "which node `a` has already"},
+        {"nodes: {a: \"10.0.0.1:0\"}\n", "a node's address is an IP address"},
+        {"nodes: {a/b: 10.0.0.1}\n", "a node's name is letters"},
+        {"nodes: {a: {address: 10.0.0.1, witness: true}}\n", "every node is a witness"},
+        {"nodes: {a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3, d: 10.0.0.4, e: 10.0.0.5, f: 10.0.0.6, g: "
+         "10.0.0.7, h: 10.0.0.8}\n",
+         "8 nodes would vote, at most 7 may"},
+        {"failover: {election_timeout: 300ms}\n", "one late beat would replace a leader"},
+        {"failover: {lease: 700ms}\n", "every change of the leader would end all leases"},
+        {"failover: {heartbeat: 10ms}\n", "20ms"},
+        {"peers: {key: tls/key.pem}\n", "is not an absolute path"},
+    };
+    char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct outcome outcome;
+
+        snprintf(text, sizeof text, "%s%s", rows[i].text, SERVICE POOL);
+        outcome = compile(text);
+        assert_false(outcome.good);
+        if (!strstr((char *)outcome.findings.at, rows[i].sentence))
+            fail_msg("`%s` is not in: %s", rows[i].sentence, (char *)outcome.findings.at);
+        forget(&outcome);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +378,9 @@ int main(void)
         cmocka_unit_test(what_stays_keeps_its_slot_and_what_is_new_takes_no_old_one),
         cmocka_unit_test(a_thousand_reloads_with_new_backends_never_run_out_of_slots),
         cmocka_unit_test(an_empty_host_is_the_nodes_own_address),
+        cmocka_unit_test(a_nodes_addresses_are_settled_with_their_ports),
+        cmocka_unit_test(two_nodes_are_good_and_warned_of),
+        cmocka_unit_test(nodes_that_make_no_cluster_are_refused),
         cmocka_unit_test(a_node_is_found_by_this_machines_address),
         cmocka_unit_test(contradictions_are_refused_with_a_sentence),
         cmocka_unit_test(a_misspelt_pool_names_the_nearest),
