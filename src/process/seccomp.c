@@ -8,6 +8,7 @@
 #include "process/seccomp.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -92,6 +93,10 @@ static const char *const files[] = {
     "faccessat2", "readlink",  "readlinkat",   "getdents64", "pread64", "pwrite64", "fsync",
     "fdatasync",  "ftruncate", "memfd_create", "statfs",     "fstatfs", "getcwd",   NULL,
 };
+/* Files that have to survive: Landlock says where. */
+static const char *const durable[] = {"fallocate", "renameat",        "renameat2",
+                                      "rename",    "unlinkat",        "unlink",
+                                      "mkdirat",   "set_robust_list", NULL};
 /* Of a ring that is open, and restricted to what the loop uses: one that is made here would reach past this filter. */
 static const char *const rings[] = {"io_uring_enter", NULL};
 
@@ -164,9 +169,12 @@ static const struct {
     bool sockets;                        /* of its own: IPv4 and IPv6 */
     bool local_sockets;                  /* Unix sockets of its own: libc's name services */
     bool executable_memory;              /* libc loads its name services */
+    bool threads;                        /* begins threads of its own */
 } profiles[] = {
     [SANDBOX_WORKER] = {.calls = {streams, outgoing}, .sockets = true},
-    [SANDBOX_AGENT] = {.calls = {streams, outgoing, files}, .sockets = true},
+    [SANDBOX_AGENT] = {.calls = {streams, outgoing, files, durable},
+                       .sockets = true,
+                       .threads = true},
     [SANDBOX_MONITOR] = {.calls = {streams, files}},
     [SANDBOX_READER] = {.calls = {outgoing, files},
                         .sockets = true,
@@ -200,13 +208,32 @@ static int rules(scmp_filter_ctx filter, uint32_t action, const char *const *nam
     return error;
 }
 
-static int kill_intruders(scmp_filter_ctx filter)
+/* A thread is a clone that stays in this process. (clone3 hides its flags from a filter: libc finds that it does not exist.) */
+static int allow_threads(scmp_filter_ctx filter)
+{
+    int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+
+    if (!error)
+        error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
+                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+    if (!error)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+    return error;
+}
+
+static int kill_intruders(scmp_filter_ctx filter, bool threads)
 {
     int error = 0;
 
-    for (size_t i = 0; deadly[i] && !error; i++)
-        if (!is_listed(sandbox_extra_calls, deadly[i]))
-            error = rule(filter, SCMP_ACT_KILL_PROCESS, deadly[i]);
+    for (size_t i = 0; deadly[i] && !error; i++) {
+        if (is_listed(sandbox_extra_calls, deadly[i]))
+            continue;
+        error = threads && strcmp(deadly[i], "clone") == 0
+                    ? allow_threads(filter)
+                    : rule(filter, SCMP_ACT_KILL_PROCESS, deadly[i]);
+    }
     return error;
 }
 
@@ -282,7 +309,7 @@ static int fill(scmp_filter_ctx filter, const struct sandbox *sandbox)
                               profiles[sandbox->profile].local_sockets);
     if (!error)
         error = allow_questions(filter);
-    return error ? error : kill_intruders(filter);
+    return error ? error : kill_intruders(filter, profiles[sandbox->profile].threads);
 }
 
 bool seccomp_enter(const struct sandbox *sandbox, struct buf *missing, struct err *err)

@@ -1,9 +1,11 @@
 /*
  * Each claim runs in a forked child that enters a sandbox: it exits with 0 when the claim holds, or is killed by the filter.
  */
+#include "net/net.h"
 #include "process/process.h"
 #include "process/seccomp.h"
 #include "unit.h"
+#include "wal/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -259,6 +262,79 @@ static void a_ring_is_for_those_that_ask_and_opened_before(void **state)
     assert_int_equal(in_sandbox(asks, cannot_make_rings), HOLDS);
 }
 
+static char directory[] = "/tmp/nines-sandbox-XXXXXX";
+
+struct saving {
+    struct job job;
+    struct loop *loop;
+    bool saved;
+};
+
+static void count_name(void *context, const char *name)
+{
+    (void)name;
+    (*(unsigned *)context)++;
+}
+
+static void save(struct job *job)
+{
+    struct saving *saving = container_of(job, struct saving, job);
+    struct disk *disk;
+    struct err err = {0};
+    unsigned names = 0;
+    int file;
+
+    if (disk_open(&disk, directory, &err) && disk->ops->open(disk, "a", true, &file, &err)) {
+        saving->saved =
+            disk->ops->allocate(disk, file, 1 << 20, &err) &&
+            disk->ops->write(disk, file, 0, BYTES("kept"), &err) &&
+            disk->ops->sync(disk, file, &err) && disk->ops->rename(disk, "a", "b", &err) &&
+            disk->ops->sync_names(disk, &err) && disk->ops->list(disk, count_name, &names, &err) &&
+            names == 1 && disk->ops->remove(disk, "b", &err);
+        disk->ops->close(disk, file);
+        disk_close(disk);
+    }
+    if (!saving->saved)
+        fprintf(stderr, "%s\n", err.text);
+}
+
+static void saved(struct job *job)
+{
+    loop_stop(container_of(job, struct saving, job)->loop);
+}
+
+static int saves_in_a_thread(void)
+{
+    struct saving saving = {.job = {.work = save, .done = saved}};
+    struct jobs *jobs;
+    struct err err;
+
+    if (!loop_open(&saving.loop, &(struct loop_options){LOOP_EPOLL, 16, 4096, 0}, &err) ||
+        !jobs_open(&jobs, saving.loop, "saving", &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return FAILS;
+    }
+    jobs_add(jobs, &saving.job);
+    loop_run(saving.loop);
+    jobs_close(jobs);
+    loop_close(saving.loop);
+    return saving.saved ? HOLDS : FAILS;
+}
+
+static void an_agent_saves_files_in_a_thread_and_still_cannot_fork(void **state)
+{
+    static const char *const writable[] = {directory, NULL};
+    const struct sandbox agent = {.profile = SANDBOX_AGENT, .writable = writable};
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(chmod(directory, 0777), 0);
+    assert_int_equal(in_sandbox(agent, saves_in_a_thread), HOLDS);
+    if (!is_sanitized())
+        assert_int_equal(in_sandbox(agent, tries_to_fork), 1000 + SIGSYS);
+    rmdir(directory);
+}
+
 static int aborts(void)
 {
     abort();
@@ -382,6 +458,7 @@ int main(void)
         cmocka_unit_test(limits_may_be_asked_for_and_not_set),
         cmocka_unit_test(a_worker_has_no_memory_that_is_written_and_executed),
         cmocka_unit_test(a_ring_is_for_those_that_ask_and_opened_before),
+        cmocka_unit_test(an_agent_saves_files_in_a_thread_and_still_cannot_fork),
         cmocka_unit_test(a_bug_still_aborts),
         cmocka_unit_test(root_becomes_nobody_without_any_capability),
         cmocka_unit_test(a_sandboxed_process_still_ends_with_its_parent),
