@@ -13,6 +13,9 @@
  * assume that the driver's log is a local file: it asks for persistence and waits to be told.
  *
  * A lost action is harmless: messages are repeated by later heartbeats, and raft_persisted is waited for.
+ *
+ * The driver keeps the log: for each index a term, a kind and a body. It puts what it proposed and what raft_receive left untaken. An election adds one
+ * entry without a word: those that the driver has not put, up to `last`, are RAFT_NOOPs of raft_term_at.
  */
 #pragma once
 
@@ -30,9 +33,13 @@ enum {
     RAFT_TAIL_MAX = 4096, /* entries that may wait to be committed; beyond, proposals are refused */
     RAFT_RUNS_MAX =
         256, /* changes of term between the snapshot and the end of the log; when 3/4 are used raft_wants_snapshot */
-    RAFT_READS_MAX = 64,                                   /* read confirmations that wait */
+    RAFT_READS_MAX = 64, /* read confirmations that wait */
+    RAFT_ERAS_MAX = 16,  /* past memberships that are remembered */
     RAFT_SENDS_MAX = RAFT_MEMBERS_MAX * (RAFT_WINDOW + 4), /* messages of one raft_ready */
 };
+
+/* Terms, indexes and rounds stay below: what a peer says beyond is ignored. */
+#define RAFT_NUMBER_MAX (UINT64_C(1) << 60)
 
 enum raft_kind { RAFT_NOOP, RAFT_COMMAND, RAFT_CONFIG };
 enum raft_member_role { RAFT_LEARNER, RAFT_VOTER, RAFT_WITNESS };
@@ -78,6 +85,7 @@ struct raft_message {
     bool granted;  /* of a reply: the vote was given, the entries fit */
     bool full;     /* APPEND_REPLY: they fit, and the disk does not take them */
     bool transfer; /* VOTE: the leader asked for this election */
+    bool beat;     /* APPEND: to be answered at once, without waiting for the disk */
     uint32_t from, to;
     uint64_t term;
     uint64_t index,
@@ -86,7 +94,7 @@ struct raft_message {
                                    term's run, so that one exchange skips a term). SNAPSHOT: its place */
     uint64_t commit; /* APPEND */
     uint64_t
-        round; /* APPEND: counts up; its reply returns it. Confirms leadership for reads and leases */
+        round; /* APPEND, SNAPSHOT: counts up; the reply returns it. Confirms leadership for reads and leases */
     uint32_t count; /* APPEND */
     const struct raft_entry *
         entries; /* of a received APPEND: `count` of them, borrowed for the call. NULL in what is to be sent: the driver takes
@@ -113,22 +121,48 @@ struct raft_restored {
     const struct raft_entry *entries; /* snapshot_index + 1 … last */
 };
 
+/* The members from the entry at `index` on. */
+struct raft_era {
+    uint64_t index;
+    struct raft_config config;
+};
+
 /* One run of entries of equal term. */
 struct raft_run {
     uint64_t term, first;
 };
 
+enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE, RAFT_SNAPSHOTTING };
+
 /* What a leader knows of a member. */
 struct raft_progress {
-    uint64_t match, next; /* durable and equal up to match; the next to be sent */
-    uint64_t round;       /* the newest that it returned */
+    uint64_t match, next;       /* durable and equal up to match; the next to be sent */
+    uint64_t round;             /* the newest that it returned */
+    uint64_t ends[RAFT_WINDOW]; /* of the messages under way: their last entries, rising */
+    uint64_t commit_sent;
     struct instant heard, sent;
     uint8_t state; /* enum raft_progress_state */
     uint8_t under_way;
-    bool full; /* its disk is: heartbeats only, until it says otherwise */
+    bool full;  /* its disk is: heartbeats only, until it says otherwise */
+    bool due;   /* it is to get a message at the next raft_ready: a beat or a probe */
+    bool asked; /* PROBE: a message is under way, the next goes with a heartbeat or an answer */
 };
 
-enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE, RAFT_SNAPSHOTTING };
+/* What this node has to say to somebody, member or not, at the next raft_ready. */
+struct raft_owed {
+    uint32_t to; /* 0: the place is free */
+    bool prevote, prevote_granted, vote_refused, accepted, refused, timeout_now;
+    uint64_t prevote_term;
+    uint64_t index, index_term; /* of what was refused: where to try next */
+};
+
+/* The persist action that is under way. */
+struct raft_job {
+    uint64_t ticket; /* 0: none */
+    uint64_t term;
+    uint32_t vote;
+    bool log;
+};
 
 struct raft_read {
     uint64_t id, round, index;
@@ -148,10 +182,62 @@ struct raft {
     uint64_t applied; /* told by the driver */
     uint64_t
         noop; /* leader: index of its first entry; the term is established when commit reaches it */
-    struct raft_config config, config_before; /* the latest in the log, and the one before it */
+    struct raft_config config; /* the latest in the log, committed or not */
     uint64_t config_index;
     struct instant deadline; /* of the election, or of the next heartbeat */
-    /* … */
+    uint64_t
+        contradictions; /* messages that contradict what is committed: a peer's disk went back in time, or it lies */
+    bool tilted, full; /* full: the disk took no entries when it was last asked to */
+
+    /* The log's shape. Terms are known from first - 1 to last. */
+    uint64_t first;
+    uint32_t runs;
+    struct raft_run run[RAFT_RUNS_MAX];
+    uint32_t eras;
+    struct raft_era era[RAFT_ERAS_MAX]; /* before `config`, the oldest first */
+
+    /* The disk: `clean` is up to where what it was told equals the log. */
+    uint64_t clean, tickets, durable_term;
+    uint32_t durable_vote;
+    struct raft_job job;
+    struct instant retry; /* while full: when it is asked again */
+
+    /* A follower's. */
+    struct instant heard; /* from the leader */
+    bool lost;            /* the link to the leader was reset since */
+    uint64_t agreed;      /* equal to the leader's log up to here */
+    uint64_t acked, round_seen;
+    uint32_t
+        fetch_from; /* 0: no snapshot is being fetched. While one is, entries are neither taken nor persisted */
+    uint64_t fetch_index, fetch_term;
+    struct raft_owed owed[RAFT_MEMBERS_MAX];
+
+    /* A candidate's. Bits are places in `config`. */
+    uint32_t granted, refused, unasked;
+    bool transferred;
+    struct instant resend;
+
+    /* A leader's. */
+    struct raft_progress progress[RAFT_MEMBERS_MAX]; /* by place in `config` */
+    uint64_t round;
+    bool round_wanted;
+    uint32_t transfer_to, transfer_before;
+    struct instant transfer_until, handover_from, full_until;
+    uint32_t reads, reads_lost;
+    struct raft_read read[RAFT_READS_MAX];
+    uint64_t read_lost[RAFT_READS_MAX];
+
+    /* What was seen at the last check, and said by the last raft_ready. */
+    struct {
+        uint64_t term, commit;
+        uint32_t vote;
+    } seen;
+    struct {
+        uint64_t term;
+        uint32_t leader;
+        enum raft_role role;
+        bool established;
+    } said;
 };
 
 void raft_init(struct raft *raft, const struct raft_options *options,
@@ -177,10 +263,11 @@ void raft_peer_lost(struct raft *raft, uint32_t member, struct instant now);
 void raft_tilt(struct raft *raft, bool tilted, struct instant now);
 /* The state machine has applied up to here. */
 void raft_applied(struct raft *raft, uint64_t index);
-/* A snapshot of the applied state at `index` is durable: entries up to it may go (the driver keeps what it likes for slow followers up to `keep_from`,
+/* A snapshot of the applied state at `index` is durable (index <= applied, and <= stored: what lies beyond waits for its entries): entries up to it may go (the driver keeps what it likes for slow followers up to `keep_from`,
  * the first index that it still has). */
 void raft_snapshot_saved(struct raft *raft, uint64_t index, uint64_t keep_from);
-/* A snapshot fetched from the leader is durable and is now the state; the log is empty behind it. */
+/* A snapshot fetched from the leader is durable and is now the state; the log is empty behind it. Only while raft->fetch_from says that one is
+ * being fetched, which stands until this call or raft_snapshot_failed; its index is beyond `commit` (fetched but older: raft_snapshot_failed). */
 void raft_snapshot_installed(struct raft *raft, uint64_t index, uint64_t term,
                              const struct raft_config *config, struct instant now);
 void raft_snapshot_failed(struct raft *raft,
@@ -193,7 +280,8 @@ enum raft_outcome {
     RAFT_NOT_LEADER, /* raft->leader says who may be */
     RAFT_BUSY, /* the tail is at its limit, the disk is full, or leadership is being handed over: later */
     RAFT_CHANGING, /* another membership change is not committed yet, or no entry of this term is */
-    RAFT_INVALID, /* a change that leaves no voter, exceeds the limits, promotes a learner that lags, or changes nothing */
+    RAFT_INVALID, /* a change that leaves no voter, exceeds the limits, makes a voter of who is no learner that has caught up, or changes nothing;
+                     a transfer to who is no voter */
 };
 
 /* Accepted: the entry has *index and raft->term, and the driver puts its body there. */
@@ -201,7 +289,7 @@ enum raft_outcome raft_propose(struct raft *raft, struct instant now, uint64_t *
 enum raft_outcome raft_change(struct raft *raft, const struct raft_change *change,
                               struct instant now, uint64_t *index);
 /* Answered by raft_actions.reads: from then on, whoever has applied `index` may answer what was asked before this call, and no other leader had
- * been elected when this call was made. Needs an established term. */
+ * been elected when this call was made. Needs an established term (else RAFT_BUSY). */
 enum raft_outcome raft_confirm(struct raft *raft, uint64_t id, struct instant now);
 /* To this member (0: the one that is furthest). Gives up after an election timeout. */
 enum raft_outcome raft_transfer(struct raft *raft, uint32_t to, struct instant now);
@@ -215,7 +303,7 @@ struct raft_actions {
         uint64_t ticket, term, keep, last;
         uint32_t vote;
         bool meta; /* term or vote changed */
-        bool log;  /* keep or last say something new */
+        bool log;  /* the log is to be cut and written; else keep and last mean nothing */
     } persist;
     /* May be sent at once, in parallel with the job: nothing here depends on it. */
     uint32_t sends;
@@ -224,7 +312,8 @@ struct raft_actions {
     /* Leadership as of now. `role_changed`: something of it is new since the last raft_ready. */
     bool role_changed;
     bool established; /* leader, and an entry of its own term is committed */
-    /* A snapshot at this place is to be fetched from this member, unless one is being fetched. 0: none. */
+    /* A snapshot at this place or a later one is to be fetched from this member, unless one is being fetched (said each time until it is installed
+     * or failed). 0: none. */
     uint32_t fetch_from;
     uint64_t fetch_index, fetch_term;
     uint32_t reads;
@@ -240,8 +329,8 @@ struct instant raft_next_deadline(const struct raft *raft);
 /* ---- what it knows ---- */
 
 uint64_t raft_term_at(const struct raft *raft,
-                      uint64_t index); /* 0: before the snapshot or after the end */
-/* The members as of an index between the snapshot and `last`, that is committed or the latest. */
+                      uint64_t index); /* 0: no longer known, or after the end */
+/* The members as of an index between the snapshot and `last`. NULL: so many changes ago that it is forgotten. */
 const struct raft_config *raft_config_at(const struct raft *raft, uint64_t index);
 const struct raft_progress *raft_progress_of(const struct raft *raft,
                                              uint32_t member); /* a leader's; NULL: not a member */
