@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/instant.h"
 #include "cluster/limits.h"
+#include "topology/moment.h"
 
 #include <stddef.h>
 
@@ -62,7 +63,7 @@ struct cluster_timing {
 /* Parts of the configuration whose hash is compared between the nodes. */
 enum { CLUSTER_CONFIG_HASH = 8 };
 
-/* All are needed but `request` and `lease`, which may be NULL. Pointers are borrowed for the length of the call. */
+/* All are needed but `request`, `lease` and the two moments, which may be NULL. Pointers are borrowed for the length of the call. */
 struct cluster_events {
     /* Something happened that belongs on the timeline; unstamped. */
     void (*fact)(void *context, const struct fact *fact);
@@ -73,6 +74,9 @@ struct cluster_events {
     void (*lease)(void *context, uint32_t slot, const char *resource, struct instant until);
     /* Another node asks something of the owner of this cluster. To be answered once with cluster_answer, now or later. */
     void (*request)(void *context, const char *node, uint64_t ticket, struct bytes bytes);
+    /* The timeline's newest moment, for beats; and one that another node sent, for the timeline to merge. */
+    struct moment (*moment)(void *context);
+    void (*heard_moment)(void *context, const char *node, struct moment moment);
     /* The disk failed or lied, or this node's document differs from the leader's: nothing is said or written from now on. The owner ends the process. */
     void (*failed)(void *context, const struct err *err);
     /* After cluster_close: the storage is freed. */
@@ -204,7 +208,7 @@ struct cluster_member_view {
     bool config_differs; /* its configuration's hash is not ours */
     bool tilted, disk_full;
     enum cluster_health health; /* DEAD: proved, for this incarnation */
-    uint32_t incarnation;
+    uint64_t incarnation;
     int64_t phi_hundredths;
     int64_t heard_ms;               /* ago; -1 never */
     int64_t rtt_us;                 /* 0 unknown */
@@ -235,7 +239,7 @@ struct cluster_view {
         leader[CLUSTER_NAME_MAX]; /* leader "": unknown */
     uint64_t cluster_id, disk_id;
     uint32_t self, leader_member; /* member ids; 0 none */
-    uint32_t incarnation;
+    uint64_t incarnation;
     enum cluster_role role;
     uint64_t term, commit, applied, last, stored;
     uint64_t document_version, document_hash;
