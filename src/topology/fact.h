@@ -78,8 +78,8 @@ struct fact {
     char node[FACT_NODE_MAX]; /* that saw it */
     uint32_t member;          /* its id then; 0: none yet */
     uint32_t incarnation;     /* of its agent */
-    /* Place in the node's own timeline: sequences count up by one from 1 within an origin, which is drawn when a timeline begins on an empty
-     * directory. (node, origin, sequence) names a fact in the whole cluster. */
+    /* Place in the node's own timeline: sequences count up by one, over restarts too; the origin is drawn at random at each start of the
+     * agent. (node, origin, sequence) names a fact in the whole cluster. */
     uint64_t origin, sequence;
     uint8_t subject_kind; /* enum subject_kind, or one that a newer version knows */
     char subject[FACT_SUBJECT_MAX];
