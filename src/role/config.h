@@ -105,6 +105,13 @@ MUST_USE bool config_socket(const char *file, char *path, size_t cap, struct err
 /* A sentence for each option that takes effect only at a start, and is not what nines was started with. */
 void config_compare_at_start(struct image started, struct image now, struct buf *warnings);
 
+/* This node; NULL where the file has no nodes. */
+const struct config_node *config_own_node(struct image image);
+/* Whether there are other nodes, so that this one listens for them and proves who it is. */
+static inline bool config_has_peers(const struct config *config)
+{
+    return config->nodes.count > 1;
+}
 /* The files that this node proves with who it is. */
 struct config_tls {
     char authority[CONFIG_PATH_MAX], certificate[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];

@@ -144,6 +144,14 @@ void config_settle_nodes(struct config_work *work)
     check_timings(work);
 }
 
+const struct config_node *config_own_node(struct image image)
+{
+    const struct config *config = config_of(image);
+    const struct config_node *nodes = image_items(image, config->nodes, sizeof *nodes);
+
+    return config->node < config->nodes.count ? &nodes[config->node] : NULL;
+}
+
 /* ---- certificates ---- */
 
 static void path_of(struct image image, struct ref written, const char *name, const char *ending,

@@ -5,9 +5,10 @@
 
 enum {
     LISTENERS_MAX = 512, /* of all services of one generation together */
-    /* Indexes in MESSAGE_LISTENERS that are not services' listeners; to the monitor only. */
+    /* Indexes in MESSAGE_LISTENERS that are not services' listeners; the first two to the monitor only. */
     LISTENER_ADMIN = -1,
     LISTENER_CLI = -2,
+    LISTENER_PEER = -3, /* to the agent only: -3 - i is this node's path i */
 };
 
 enum message {
@@ -18,6 +19,7 @@ enum message {
     MESSAGE_DRAIN,      /* number: milliseconds */
     MESSAGE_REOPEN,     /* to the monitor; fds[0]: the access log, opened again */
     MESSAGE_RELOADED, /* to the monitor, answers MESSAGE_RELOAD; number: 1 done, 0 refused; body: text for the operator */
+    MESSAGE_LINK, /* to agent and monitor; fds[0]: a stream to the other one, which replaces the one before */
     /* supervisor -> reader: fds[0]: the configuration file; fds[1] and fds[2], but for the first time: the images in force and of the
      * start; body: the file's name and the
      * node's (may be empty), each with its NUL */

@@ -92,6 +92,23 @@ static void reopen(struct role *role, struct frame *frame)
         role->events->reopen(role, role->current->access_log_fd);
 }
 
+/* Before the role has begun, the newest waits. */
+static void take_link(struct role *role, struct frame *frame)
+{
+    own_close(&role->link_fd);
+    role->link_fd = frame_take_fd(frame, 0);
+}
+
+static void hand_link_on(struct role *role)
+{
+    int fd = take_fd(&role->link_fd);
+
+    if (fd >= 0 && role->events->linked)
+        role->events->linked(role, fd);
+    else
+        own_close(&fd);
+}
+
 /* False: this frame should never have come. */
 static bool take(struct role *role, struct frame *frame, struct err *err)
 {
@@ -111,6 +128,9 @@ static bool take(struct role *role, struct frame *frame, struct err *err)
     case MESSAGE_RELOADED:
         if (role->events->reloaded)
             role->events->reloaded(role, frame->number == 1, bytes_of(frame->body, frame->len));
+        return true;
+    case MESSAGE_LINK:
+        take_link(role, frame);
         return true;
     case MESSAGE_READ:
     case MESSAGE_READY:
@@ -153,6 +173,8 @@ static void on_channel(struct watch *watch, bool readable, bool writable)
         case CHANNEL_FRAME:
             if (frame.type == MESSAGE_GENERATION)
                 put_in_force(role);
+            else if (frame.type == MESSAGE_LINK)
+                hand_link_on(role);
             break;
         case CHANNEL_CLOSED: /* without a supervisor nobody would end this process */
         case CHANNEL_BAD:
@@ -279,12 +301,14 @@ int role_run(struct role *role, enum role_kind kind, const struct role_events *e
     role->events = events;
     role->log_fd = lent_log(kind);
     role->node = "";
+    role->link_fd = -1;
     role->channel = (struct watch){.ready = on_channel};
     role->held = held;
     list_init(&role->generations);
     log_begin(kinds[kind].name, NULL);
     if (begin(role, &err)) {
         put_in_force(role);
+        hand_link_on(role);
         turn_until_over(role);
         if (events->end)
             events->end(role);

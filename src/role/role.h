@@ -39,7 +39,8 @@ struct role_generation {
     int listeners[LISTENERS_MAX];
     /* The monitor: -1 where there is none. The same numbers again while they stay. */
     int admin_fd, cli_fd, access_log_fd;
-    int log_fds[WORKERS_MAX]; /* read ends of the workers' access log pipes; non-blocking */
+    int peer_fds[CONFIG_PATHS_MAX]; /* the agent: where other nodes call; -1 where there is none */
+    int log_fds[WORKERS_MAX];       /* read ends of the workers' access log pipes; non-blocking */
 };
 
 struct role;
@@ -57,6 +58,8 @@ struct role_events {
     void (*reopen)(struct role *role, int access_log_fd);
     /* The answer to role_reload. `text` is for the operator. */
     void (*reloaded)(struct role *role, bool done, struct bytes text);
+    /* Agent and monitor: a connected stream to the other one, the callee's; the one before has ended or will. Never before `configure`. */
+    void (*linked)(struct role *role, int fd);
     /* Once, before the process ends in order: closes what `begin` opened. */
     void (*end)(struct role *role);
 };
@@ -78,6 +81,7 @@ struct role {
     struct role_held *held; /* every descriptor that the supervisor lent */
     uint32_t held_count;
     struct watch channel;
+    int link_fd; /* came before the role had begun; -1: none */
     bool over;
     int exit_code;
 };

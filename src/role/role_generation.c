@@ -22,6 +22,7 @@ static struct role_generation *next_generation(struct role *role, uint64_t numbe
         .number = number, .admin_fd = -1, .cli_fd = -1, .access_log_fd = -1};
     list_init(&next->node);
     memset(next->listeners, 0xff, sizeof next->listeners);
+    memset(next->peer_fds, 0xff, sizeof next->peer_fds);
     memset(next->log_fds, 0xff, sizeof next->log_fds);
     return next;
 }
@@ -66,6 +67,8 @@ static int *place_of(struct role_generation *generation, int32_t index)
         return &generation->admin_fd;
     if (index == LISTENER_CLI)
         return &generation->cli_fd;
+    if (index <= LISTENER_PEER && index > LISTENER_PEER - CONFIG_PATHS_MAX)
+        return &generation->peer_fds[LISTENER_PEER - index];
     return index >= 0 && index < LISTENERS_MAX ? &generation->listeners[index] : NULL;
 }
 

@@ -7,7 +7,8 @@
 #include "role/role.h"
 
 enum {
-    ROLE_HELD_MAX = 2 * (LISTENERS_MAX + WORKERS_MAX + 4), /* of two generations */
+    ROLE_HELD_MAX =
+        2 * (LISTENERS_MAX + WORKERS_MAX + CONFIG_PATHS_MAX + 4), /* of two generations */
     /* A listener that went is drained soon after `configure`; only then may its descriptor be closed. */
     ROLE_LINGER_MS = 200,
 };

@@ -25,8 +25,9 @@ struct generation {
     struct image image;
     const struct config *config;
     uint32_t listener_count;
-    struct address addresses[LISTENERS_MAX];
-    int listeners[LISTENERS_MAX];
+    /* First the services', config->listeners of them; then those for other nodes, by this node's paths. */
+    struct address addresses[LISTENERS_MAX + CONFIG_PATHS_MAX];
+    int listeners[LISTENERS_MAX + CONFIG_PATHS_MAX];
 };
 
 struct child {
@@ -58,7 +59,8 @@ struct supervisor {
     int board_fd, signal_fd;
     struct generation current, next; /* next: while it is being prepared */
     int started_image_fd;            /* of the first generation */
-    int gone[2 * LISTENERS_MAX];     /* listeners that only a previous generation had */
+    int gone[2 * (LISTENERS_MAX +
+                  CONFIG_PATHS_MAX)]; /* listeners that only a previous generation had */
     uint32_t gone_count;
     struct fixtures fixtures;
     struct child children[ROLES_MAX];
@@ -119,6 +121,12 @@ uint32_t generation_workers(const struct config *config);
 /* Whether what the supervisor follows in an image lies inside it. `image.at` is aligned as mmap and malloc do. */
 MUST_USE bool image_is_sound(struct image image);
 
+/* ---- supervisor_state.c ---- */
+
+/* Where this node keeps what must survive, and its certificates, so that the unprivileged user may use them. A node without others
+ * goes on without, and says so. */
+MUST_USE bool state_prepare(const struct generation *generation, struct buf *findings);
+
 /* ---- supervisor_fixtures.c ---- */
 
 void fixtures_init(struct fixtures *fixtures);
@@ -129,5 +137,7 @@ void fixtures_close(struct fixtures *fixtures);
 /* Why a port cannot be had, and what to do; `who` wants it. */
 void fixtures_explain_port(struct buf *findings, const char *who, const struct address *address,
                            int error);
+/* Makes a directory and its parents. `key` of the file names it, for people. */
+MUST_USE bool fixtures_make_directories(const char *path, const char *key, struct err *err);
 /* Open descriptors as the configuration needs them; a warning when this process may not have so many. */
 void fixtures_raise_limit(const struct config *config);

@@ -12,7 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static const char *role_name(uint32_t slot)
 {
@@ -112,15 +114,20 @@ static void parcel_add(struct parcel *parcel, int32_t index, int fd)
 static void send_listeners(struct supervisor *supervisor, uint32_t slot)
 {
     static struct parcel parcel;
+    uint32_t services = supervisor->current.config->listeners;
 
     parcel_begin(&parcel, supervisor, slot, MESSAGE_LISTENERS);
     if (slot == ROLE_MONITOR) {
         parcel_add(&parcel, LISTENER_ADMIN, supervisor->fixtures.admin_fd);
         parcel_add(&parcel, LISTENER_CLI, supervisor->fixtures.cli_fd);
     }
-    for (uint32_t i = 0; slot >= SUPERVISE_FIRST_WORKER && i < supervisor->current.listener_count;
-         i++)
-        parcel_add(&parcel, (int32_t)i, supervisor->current.listeners[i]);
+    for (uint32_t i = 0; i < supervisor->current.listener_count; i++) {
+        bool peers = i >= services;
+
+        if (peers ? slot == ROLE_AGENT : slot >= SUPERVISE_FIRST_WORKER)
+            parcel_add(&parcel, peers ? LISTENER_PEER - (int32_t)(i - services) : (int32_t)i,
+                       supervisor->current.listeners[i]);
+    }
     parcel_send(&parcel);
 }
 
@@ -153,6 +160,27 @@ void children_spread(struct supervisor *supervisor, uint32_t slot)
 }
 
 /* ---- life and death ---- */
+
+/* Agent and monitor talk over a stream of their own: a new one whenever either begins, so that neither reads what was meant for
+ * one that died. */
+static void link_agent_and_monitor(struct supervisor *supervisor)
+{
+    static struct frame frame;
+    int ends[2];
+
+    if (supervisor->children[ROLE_AGENT].channel < 0 ||
+        supervisor->children[ROLE_MONITOR].channel < 0)
+        return;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+        log_warning("agent and monitor cannot talk", log_text("error.message", strerror(errno)));
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        frame = (struct frame){.type = MESSAGE_LINK, .fd_count = 1, .fds = {ends[i]}};
+        children_tell(supervisor, i == 0 ? ROLE_AGENT : ROLE_MONITOR, &frame);
+        close(ends[i]);
+    }
+}
 
 static bool execute(struct supervisor *supervisor, uint32_t slot, struct err *err)
 {
@@ -195,6 +223,8 @@ void children_start(struct supervisor *supervisor, uint32_t slot)
     set(&record->pid, (uint64_t)child->pid);
     set(&record->started_ms, (uint64_t)clock_wall_ms());
     children_spread(supervisor, slot);
+    if (slot == ROLE_AGENT || slot == ROLE_MONITOR)
+        link_agent_and_monitor(supervisor);
 }
 
 void children_kill(struct supervisor *supervisor, uint32_t slot, enum supervise_reason reason)

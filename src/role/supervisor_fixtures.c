@@ -52,25 +52,24 @@ void fixtures_explain_port(struct buf *findings, const char *who, const struct a
 
 /* ---- the command line's socket ---- */
 
-static bool make_directories(const char *path, struct err *err)
+bool fixtures_make_directories(const char *path, const char *key, struct err *err)
 {
-    char part[SUPERVISOR_PATH_MAX];
+    char part[CONFIG_PATH_MAX];
     struct stat stat_buf;
 
     for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
         size_t len = slash ? (size_t)(slash - path) : strlen(path);
 
         if (len >= sizeof part)
-            return err_set(err, ERR_CONFIG, "'%s' is too long for a socket's path", path);
+            return err_set(err, ERR_CONFIG, "%s '%s' is too long", key, path);
         bytes_to_string(bytes_of(path, len), part, sizeof part);
         if (mkdir(part, 0755) < 0 && errno != EEXIST)
-            return err_system(err, "create the directory '%s' (runtime_directory in the file)",
-                              part);
+            return err_system(err, "create the directory '%s' (%s in the file)", part, key);
         if (!slash)
             break;
     }
     if (stat(path, &stat_buf) < 0 || !S_ISDIR(stat_buf.st_mode))
-        return err_set(err, ERR_CONFIG, "runtime_directory '%s' is not a directory", path);
+        return err_set(err, ERR_CONFIG, "%s '%s' is not a directory", key, path);
     return true;
 }
 
@@ -98,7 +97,7 @@ static bool open_cli_socket(struct fixtures *fixtures, const char *directory, st
     autoclose int fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (!make_directories(directory, err))
+    if (!fixtures_make_directories(directory, "runtime_directory", err))
         return false;
     if (snprintf(address.sun_path, sizeof address.sun_path, "%s/nines.sock", directory) >=
         (int)sizeof address.sun_path)

@@ -89,6 +89,34 @@ static bool open_listeners(struct supervisor *supervisor, struct buf *findings)
     return good;
 }
 
+static bool open_peer_listener(struct supervisor *supervisor, const struct address *address,
+                               struct buf *findings)
+{
+    struct generation *next = &supervisor->next;
+    struct err err;
+    int fd = already_open(&supervisor->current, address);
+
+    if (fd < 0 && !listener_open_fd(&fd, address, &err)) {
+        fixtures_explain_port(findings, "this node (its address in `nodes`)", address, err.number);
+        return false;
+    }
+    next->addresses[next->listener_count] = *address;
+    next->listeners[next->listener_count++] = fd;
+    return true;
+}
+
+/* For the other nodes; none where there are no others. */
+static bool open_peer_listeners(struct supervisor *supervisor, struct buf *findings)
+{
+    struct generation *next = &supervisor->next;
+    const struct config_node *own = config_own_node(next->image);
+    bool good = true;
+
+    for (uint32_t i = 0; own && config_has_peers(next->config) && i < own->path_count; i++)
+        good = open_peer_listener(supervisor, &own->paths[i], findings) && good;
+    return good;
+}
+
 static void close_new_listeners(struct supervisor *supervisor)
 {
     struct generation *next = &supervisor->next;
@@ -103,6 +131,7 @@ bool generation_prepare(struct supervisor *supervisor, int image_fd, struct buf 
 {
     bool first = supervisor->current.number == 0;
     struct generation *next = &supervisor->next;
+    bool good;
     struct err err;
 
     *next = (struct generation){.number = supervisor->current.number + 1, .image_fd = image_fd};
@@ -113,7 +142,9 @@ bool generation_prepare(struct supervisor *supervisor, int image_fd, struct buf 
     }
     if (first)
         fixtures_raise_limit(next->config);
-    if (!open_listeners(supervisor, findings) ||
+    good = open_listeners(supervisor, findings);
+    good = open_peer_listeners(supervisor, findings) && good;
+    if (!good || !state_prepare(next, findings) ||
         (first && !fixtures_open(&supervisor->fixtures, next, findings))) {
         close_new_listeners(supervisor);
         drop(next);

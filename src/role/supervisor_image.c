@@ -41,6 +41,23 @@ static bool is_service_sound(struct image image, const struct balancer_service *
     return true;
 }
 
+static bool are_nodes_sound(struct image image, const struct config *config)
+{
+    const struct config_node *nodes;
+
+    if (!are_items(image, config->nodes, sizeof *nodes) || config->nodes.count > CONFIG_NODES_MAX)
+        return false;
+    nodes = image_items(image, config->nodes, sizeof *nodes);
+    for (uint32_t i = 0; i < config->nodes.count; i++) {
+        if (!is_string(image, nodes[i].item.name) || nodes[i].path_count > CONFIG_PATHS_MAX)
+            return false;
+        for (uint32_t k = 0; k < nodes[i].path_count; k++)
+            if (!is_address(&nodes[i].paths[k]))
+                return false;
+    }
+    return true;
+}
+
 bool image_is_sound(struct image image)
 {
     const struct config *config = (const struct config *)(const void *)image.at;
@@ -50,7 +67,10 @@ bool image_is_sound(struct image image)
         config->listeners > LISTENERS_MAX || !is_between(config->drain_ms, 0, INT32_MAX) ||
         !is_between(config->limits.sessions, 0, INT32_MAX) ||
         !is_between(config->limits.pipes, 0, INT32_MAX) ||
-        !is_string(image, config->runtime_directory) || !is_string(image, config->access_log) ||
+        !is_string(image, config->runtime_directory) || !is_string(image, config->directory) ||
+        !is_string(image, config->peers.authority) ||
+        !is_string(image, config->peers.certificate) || !is_string(image, config->peers.key) ||
+        !are_nodes_sound(image, config) || !is_string(image, config->access_log) ||
         !is_string(image, config->user) || !are_items(image, config->services, sizeof *services) ||
         config->services.count > SERVICES_MAX ||
         (config->admin_address.family != 0 && !is_address(&config->admin_address)))

@@ -1,0 +1,117 @@
+/*
+ * The directories of what must survive: made by the supervisor, which may, for the user that the agent becomes. It opens nothing
+ * that lies in them.
+ */
+#include "role/supervisor.h"
+
+#include "role/log.h"
+#include "role/user.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Whom the directories are for; only root gives anything away. */
+struct heir {
+    bool any;
+    uid_t user;
+    gid_t group;
+};
+
+static bool find_heir(const char *user, struct heir *heir, struct err *err)
+{
+    const struct passwd *entry;
+
+    *heir = (struct heir){0};
+    if (geteuid() != 0)
+        return true;
+    entry = getpwnam(role_user(user));
+    if (!entry)
+        return err_set(err, ERR_CONFIG, "the user '%s' does not exist here", user);
+    *heir = (struct heir){true, entry->pw_uid, entry->pw_gid};
+    return true;
+}
+
+static bool make(const char *path, mode_t mode, struct err *err)
+{
+    struct stat stat;
+
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return err_system(err, "create the directory '%s' (directory in the file)", path);
+    if (lstat(path, &stat) < 0 || !S_ISDIR(stat.st_mode))
+        return err_set(err, ERR_CONFIG, "'%s' is not a directory", path);
+    return true;
+}
+
+/* What the agent writes is its user's alone. */
+static bool make_private(const char *directory, const char *name, const struct heir *heir,
+                         struct err *err)
+{
+    char path[CONFIG_PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (!make(path, 0700, err))
+        return false;
+    if (heir->any && lchown(path, heir->user, heir->group) < 0)
+        return err_system(err, "give '%s' to the user that nines becomes", path);
+    return true;
+}
+
+/* Certificates stay their owner's; the agent's group may read them. Files that the configuration names elsewhere are left alone. */
+static bool make_readable(const char *directory, const char *node, const struct heir *heir,
+                          struct err *err)
+{
+    const char *const files[] = {"ca.pem", ".pem", ".key"};
+    char path[CONFIG_PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/tls", directory);
+    if (!make(path, 0750, err))
+        return false;
+    if (!heir->any)
+        return true;
+    if (lchown(path, (uid_t)-1, heir->group) < 0 || chmod(path, 0750) < 0)
+        return err_system(err, "let the user that nines becomes read '%s'", path);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct stat stat;
+
+        snprintf(path, sizeof path, "%s/tls/%s%s", directory, i == 0 ? "" : node, files[i]);
+        if (lstat(path, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_uid != geteuid())
+            continue;
+        if (lchown(path, (uid_t)-1, heir->group) < 0 || chmod(path, 0640) < 0)
+            return err_system(err, "let the user that nines becomes read '%s'", path);
+    }
+    return true;
+}
+
+static bool prepare(const struct generation *generation, struct err *err)
+{
+    const struct config *config = generation->config;
+    const char *directory = image_string(generation->image, config->directory);
+    const struct config_node *own = config_own_node(generation->image);
+    const char *node = image_string(generation->image, own->item.name);
+    struct heir heir;
+
+    return find_heir(image_string(generation->image, config->user), &heir, err) &&
+           fixtures_make_directories(directory, "directory", err) &&
+           make_private(directory, "cluster", &heir, err) &&
+           make_private(directory, "timeline", &heir, err) &&
+           (!config_has_peers(config) || make_readable(directory, node, &heir, err));
+}
+
+bool state_prepare(const struct generation *generation, struct buf *findings)
+{
+    struct err err;
+
+    if (!config_own_node(generation->image) || prepare(generation, &err))
+        return true;
+    if (config_has_peers(generation->config)) {
+        buf_print(findings, "error: %s\n", err.text);
+        return false;
+    }
+    log_warning("this node keeps no state: it serves, and has no leases and no timeline",
+                log_text("error.message", err.text));
+    return true;
+}
