@@ -121,7 +121,7 @@ static void draining_ends_each_client_after_its_answer(void **state)
 
     settle(w);
     late = dial(w); /* still in the kernel's queue */
-    balancer_drain(w->balancer, after_ms(loop_now(w->loop), 60000));
+    balancer_drain(w->balancer, after_ms(loop_now(w->loop), 4000));
     say(w, late, GET);
     hear(w, admit(w, 0), "\r\n\r\n");
     hang_up(late);
