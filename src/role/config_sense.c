@@ -181,12 +181,23 @@ static void check_paths(struct config_work *work)
                     "`%s` is neither an absolute path nor `stdout`", log);
 }
 
+/* A witness may have nothing but nodes. */
+static void check_purpose(struct config_work *work)
+{
+    const struct config *config = config_root(work);
+
+    if (config->services.count == 0 && config->nodes.count == 0)
+        config_find(work, &config->item, "services", "add `services:` and `pools:`",
+                    "there is nothing to do: no `services` and no `nodes`");
+}
+
 void config_sense(struct config_work *work)
 {
     const struct config *config = config_root(work);
     struct balancer_service *services = config_items(work, config->services, sizeof *services);
     struct config_pool *pools = config_items(work, config->pools, sizeof *pools);
 
+    check_purpose(work);
     check_admin(work);
     check_paths(work);
     for (uint32_t i = 0; i < config->services.count; i++)
