@@ -49,6 +49,26 @@ void pack_bytes16(struct buf *out, struct bytes bytes)
     buf_add(out, bytes);
 }
 
+size_t pack_open(struct buf *out)
+{
+    pack_u16(out, 0);
+    return out->len;
+}
+
+void pack_close(struct buf *out, size_t opened)
+{
+    size_t len = out->len - opened;
+
+    if (out->full)
+        return;
+    if (len > UINT16_MAX) {
+        out->full = true;
+        return;
+    }
+    out->at[opened - 2] = (uint8_t)len;
+    out->at[opened - 1] = (uint8_t)(len >> 8);
+}
+
 struct bytes unpack_take(struct unpack *in, size_t count)
 {
     struct bytes taken = bytes_take(in->left, count);

@@ -15,6 +15,9 @@ void pack_u64(struct buf *out, uint64_t number);
 /* The length in one byte (at most 255) or two (at most 65535), then the bytes. A longer view marks the buffer full. */
 void pack_bytes8(struct buf *out, struct bytes bytes);
 void pack_bytes16(struct buf *out, struct bytes bytes);
+/* A record whose length (two bytes) is known when it is complete: what is packed between the two. */
+size_t pack_open(struct buf *out);
+void pack_close(struct buf *out, size_t opened);
 
 struct unpack {
     struct bytes left;

@@ -51,40 +51,51 @@ struct group_body {
     struct life_set in_sync, eligible; /* disjoint */
 };
 
+struct command_group {
+    char name[CLUSTER_NAME_MAX];
+    uint64_t epoch; /* UPDATE, DELETE: based on */
+    struct group_body body;
+};
+
+/* What is drained or maintained: `node/b`, `pool/api/10.0.0.1:80`. */
+struct command_mark {
+    char name[CLUSTER_RESOURCE_MAX];
+    char reason[CLUSTER_VALUE_MAX]; /* may be empty */
+    uint64_t
+        until_ms; /* wall clock; 0: until it is cleared. Nothing in the document happens by itself then */
+};
+
+struct command_lease {
+    char name[CLUSTER_RESOURCE_MAX];
+    struct life holder; /* TAKE: the new one. RELEASE, EXPEL: the present one */
+};
+
+struct command_override {
+    char key[CLUSTER_KEY_MAX];
+    char value[CLUSTER_VALUE_MAX];
+};
+
+/*
+ * Of `member` count, in ADD: all but incarnation and version; in REMOVE: the id; in ROLE: id and role; in INCARNATION: id, disk,
+ * incarnation; in ADDRESSES: id, zone, addresses. `based_on` is the member's version there, and the level before in LEVEL_RAISE.
+ */
 struct document_command {
     uint16_t kind;  /* enum command_kind */
     uint16_t level; /* set by command_encode */
     struct life proposer;
-    uint64_t number; /* of the proposer: how it recognises its own */
-    uint64_t
-        based_on; /* version of the object; 0: it must not exist. MEMBER_*: of the member; LEVEL_RAISE: the level before */
+    uint64_t number;   /* of the proposer: how it recognises its own */
+    uint64_t based_on; /* version of the object; 0: it must not exist */
+    bool
+        clean; /* MEMBER_INCARNATION: the stop before was clean: what it said it had on disk, it has */
+    bool unclean; /* GROUP_UPDATE: an operator accepts that acknowledged writes may be lost */
     union {
-        struct member
-            member; /* ADD: all but incarnation and version. REMOVE: id. ROLE: id, role. INCARNATION: id, disk, incarnation; ADDRESSES: id, zone, addresses */
-        struct {
-            char name[CLUSTER_NAME_MAX];
-            uint64_t epoch; /* UPDATE, DELETE: based on */
-            struct group_body body;
-        } group;
-        struct {
-            char name
-                [CLUSTER_RESOURCE_MAX]; /* what is drained or maintained: `node/b`, `pool/api/10.0.0.1:80` */
-            char reason[CLUSTER_VALUE_MAX]; /* may be empty */
-            uint64_t
-                until_ms; /* maintenance: wall clock, 0: until it is cleared. Nothing in the document happens by itself then */
-        } mark;
-        struct {
-            char name[CLUSTER_RESOURCE_MAX];
-            struct life holder; /* TAKE: the new one. RELEASE, EXPEL: the present one */
-        } lease;
-        struct {
-            char key[CLUSTER_KEY_MAX];
-            char value[CLUSTER_VALUE_MAX];
-        } override;
+        struct member member;
+        struct command_group group;
+        struct command_mark mark;
+        struct command_lease lease;
+        struct command_override override;
         uint16_t raise_to;
     };
-    bool
-        clean; /* MEMBER_INCARNATION: the stop before was clean, so what it had on disk is what it said */
 };
 
 /* Into `out`, at most CLUSTER_COMMAND_MAX. */

@@ -77,8 +77,8 @@ enum document_outcome {
     DOCUMENT_MISSING, /* there is no such object (any more) */
     DOCUMENT_INVALID, /* it would break a rule of the document, or is malformed */
     DOCUMENT_FULL,
-    DOCUMENT_TOO_NEW, /* needs a higher level than the document has. As a proposal: refused. */
-    DOCUMENT_HALT, /* met in the log, and this version cannot understand it: this node must stop, it is too old for what the cluster has agreed on */
+    DOCUMENT_TOO_NEW, /* a proposal that needs a higher level than the document has */
+    DOCUMENT_HALT, /* met in the log and not understood: this node is too old for what the cluster agreed on, and must stop */
     DOCUMENT_OUTCOMES,
 };
 
@@ -102,7 +102,6 @@ enum document_outcome document_apply(struct document *document, uint64_t index, 
 /* The entry at `index` is committed and has no command (a leader's first). */
 void document_pass(struct document *document, uint64_t index);
 
-/* Would this command, now, take a lease away from somebody? Then the leader asks cluster/lease.h when it may be proposed. */
 struct document_loss {
     uint32_t slot;
     struct life from;
@@ -110,6 +109,7 @@ struct document_loss {
     bool
         voluntary; /* the holder asks for it itself: nothing to wait for, once it is told (lease_grantor_released) */
 };
+/* Would this command, now, take a lease away from somebody? Then the leader asks cluster/lease.h when it may be proposed. */
 bool document_takes_away(const struct document *document, const struct document_command *command,
                          struct document_loss *loss);
 
@@ -133,7 +133,5 @@ uint32_t document_voters(const struct document *document);
 void document_encode(const struct document *document, struct buf *out);
 /* Trusts nothing: every count, name, reference and invariant is checked. False: why is in `err`, *document is not to be used. */
 MUST_USE bool document_decode(struct bytes bytes, struct document *document, struct err *err);
-/* Aborts when an invariant does not hold. Called by everything that changes it, on entry and exit. */
-void document_check(const struct document *document);
-/* The same as a claim: the first rule that is broken, NULL when none is. */
+/* The first rule that is broken anywhere in it; NULL when none is. Looks at everything: for decoders and tests. */
 const char *document_fault(const struct document *document);
