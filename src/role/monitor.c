@@ -4,6 +4,7 @@
 #include "admin/admin.h"
 #include "base/must.h"
 #include "role/access_log.h"
+#include "role/link.h"
 #include "role/log.h"
 #include "role/role.h"
 #include "role/view.h"
@@ -12,6 +13,7 @@ struct monitor {
     struct role role;
     struct admin *admin;
     struct access_log *log;
+    struct link agent;
     struct view views[2]; /* the one in force, and the one before or after */
     uint32_t view;
     uint64_t generation; /* that the view in force points into; 0: none */
@@ -33,13 +35,45 @@ static bool ask_reload(void *context)
     return false;
 }
 
+static struct monitor *of_link(struct link *link)
+{
+    return container_of(link, struct monitor, agent);
+}
+
+static bool ask_agent(void *context, uint32_t ticket, enum admin_verb verb, struct bytes query)
+{
+    struct monitor *monitor = context;
+
+    return link_send(&monitor->agent, ticket, (uint16_t)verb, query);
+}
+
+static void on_answered(struct link *link, uint32_t id, uint16_t status, struct bytes json)
+{
+    admin_answered(of_link(link)->admin, id, status, json);
+}
+
+static void on_agent_gone(struct link *link)
+{
+    admin_asks_lost(of_link(link)->admin);
+}
+
+static void on_linked(struct role *role, int fd)
+{
+    link_open(&of_role(role)->agent, fd);
+}
+
 static bool on_begin(struct role *role, const struct role_generation *first, struct err *err)
 {
     struct monitor *monitor = of_role(role);
-    struct admin_options options = {
-        .loop = role->loop, .board = role->board, .reload = ask_reload, .context = monitor};
+    static const struct link_events events = {.received = on_answered, .ended = on_agent_gone};
+    struct admin_options options = {.loop = role->loop,
+                                    .board = role->board,
+                                    .reload = ask_reload,
+                                    .ask = ask_agent,
+                                    .context = monitor};
 
     (void)first;
+    link_init(&monitor->agent, role->loop, &events);
     return admin_open(&monitor->admin, &options, err) &&
            access_log_open(&monitor->log, role->loop, role->board, err);
 }
@@ -70,6 +104,7 @@ static void on_reloaded(struct role *role, bool done, struct bytes text)
 
 static void on_end(struct role *role)
 {
+    link_close(&of_role(role)->agent);
     admin_close(of_role(role)->admin);
     access_log_close(of_role(role)->log);
 }
@@ -80,6 +115,7 @@ int role_monitor(void)
                                               .configure = on_configure,
                                               .reopen = on_reopen,
                                               .reloaded = on_reloaded,
+                                              .linked = on_linked,
                                               .end = on_end};
     static struct monitor monitor;
 
