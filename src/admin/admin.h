@@ -5,6 +5,7 @@
  *     GET  /readyz[/CHECK]        whether this node may take traffic: workers, configuration, backends
  *     GET  /metrics               Prometheus text, version 0.0.4
  *     GET  /api/v1/status         everything that `nines status` prints, as JSON
+ *     GET  /api/v1/cluster        what this node knows of the others
  *     POST /api/v1/reload         ...and orders; /api/v1/openapi.json describes all of them
  *
  * It serves TCP (admin.listen) and a Unix socket (the command line's) on the monitor's loop and never waits for anybody. Who may give
@@ -67,12 +68,30 @@ struct admin_view {
 
 struct admin;
 
+/* What only the agent can do, or say. The query carries what it needs: `node=`, `lease=`, … */
+enum admin_verb {
+    ADMIN_NOTHING,
+    ADMIN_EVENTS,
+    ADMIN_NODE_ADD,
+    ADMIN_NODE_REMOVE,
+    ADMIN_NODE_RECOVER,
+    ADMIN_LEADER_TRANSFER,
+    ADMIN_LEASE_TAKE,
+    ADMIN_LEASE_RELEASE,
+    ADMIN_OVERRIDE_SET,
+    ADMIN_OVERRIDE_CLEAR,
+    ADMIN_OVERRIDES,
+    ADMIN_VERBS,
+};
+
 struct admin_options {
     struct loop *loop;
     struct scoreboard
         *board; /* orders to drain are written to its overrides; everything else is only read */
     /* Asks for a reload; admin_reloaded follows. False: it cannot be asked just now. */
     bool (*reload)(void *context);
+    /* Asks the agent; admin_answered follows with the same ticket, or admin_asks_lost. False: it cannot be asked just now. NULL: never. */
+    bool (*ask)(void *context, uint32_t ticket, enum admin_verb verb, struct bytes query);
     void *context;
 };
 
@@ -82,5 +101,9 @@ MUST_USE bool admin_open(struct admin **admin, const struct admin_options *optio
 void admin_configure(struct admin *admin, const struct admin_view *view, int tcp_fd, int unix_fd);
 /* Answers those who asked for the reload; `text` is for the operator. */
 void admin_reloaded(struct admin *admin, bool done, struct bytes text);
+/* The agent's answer: an HTTP status, and JSON. A ticket that nobody waits for any more is dropped. */
+void admin_answered(struct admin *admin, uint32_t ticket, uint16_t status, struct bytes json);
+/* The agent is gone, and with it what it was asked: it may have happened. */
+void admin_asks_lost(struct admin *admin);
 /* Stops listening and ends every connection; what is still needed then is freed by the loop's next turns. */
 void admin_close(struct admin *admin);

@@ -22,13 +22,15 @@ struct admin {
     struct admin_view view;
     struct rates *rates; /* mapped: touched only where the view has something */
     struct usage usage;
+    struct cluster_board cluster; /* as last read */
     struct listener tcp, local;
     int tcp_fd, local_fd; /* -1: not listening */
     struct timer sample;
     struct http1_head scratch;
     bool reloading;
     bool closing;
-    uint32_t open; /* connections not yet closed */
+    uint32_t tickets; /* given so far */
+    uint32_t open;    /* connections not yet closed */
     struct connection connections[CONNECTIONS_MAX];
 };
 
@@ -44,14 +46,23 @@ struct http1_head *admin_scratch(struct admin *admin)
     return &admin->scratch;
 }
 
-struct admin_scene admin_scene(const struct admin *admin)
+struct admin_scene admin_scene(struct admin *admin)
 {
+    const struct cluster_record *record = &admin->options.board->cluster;
+    struct instant now = loop_now(admin->options.loop);
+    int64_t age_ns = now.ns - (int64_t)counted(&record->at);
+    bool clustered =
+        board_read(&record->guard, &admin->cluster, &record->board, sizeof admin->cluster);
+
     return (struct admin_scene){.view = &admin->view,
                                 .board = admin->options.board,
                                 .rates = admin->rates,
                                 .usage = admin->usage.roles,
-                                .now = loop_now(admin->options.loop),
-                                .wall_ms = clock_wall_ms()};
+                                .cluster = clustered ? &admin->cluster : NULL,
+                                .cluster_age_ms = age_ns > 0 ? age_ns / NS_PER_MS : 0,
+                                .now = now,
+                                .wall_ms = clock_wall_ms(),
+                                .boot_ns = loop_read_clock(admin->options.loop, LOOP_BOOT).ns};
 }
 
 bool admin_may_answer(const struct admin *admin)
@@ -93,6 +104,10 @@ bool admin_carry_out(struct admin *admin, struct connection *connection,
     case ORDER_UNDRAIN:
         set_draining(admin, reply->slot, reply->order == ORDER_DRAIN);
         return true;
+    case ORDER_ASK:
+        connection->ticket = ++admin->tickets;
+        return admin->options.ask && admin->options.ask(admin->options.context, connection->ticket,
+                                                        reply->verb, buf_bytes(reply->body));
     }
     never("an order of no kind");
 }
@@ -112,6 +127,23 @@ void admin_reloaded(struct admin *admin, bool done, struct bytes text)
         connection->reload_next = false;
     }
     admin->reloading = again && admin->options.reload(admin->options.context);
+}
+
+void admin_answered(struct admin *admin, uint32_t ticket, uint16_t status, struct bytes json)
+{
+    for (uint32_t i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &admin->connections[i];
+
+        if (connection->phase == PHASE_ASKING && connection->ticket == ticket)
+            connection_answer_asked(connection, status, json);
+    }
+}
+
+void admin_asks_lost(struct admin *admin)
+{
+    for (uint32_t i = 0; i < CONNECTIONS_MAX; i++)
+        if (admin->connections[i].phase == PHASE_ASKING)
+            connection_answer_lost(&admin->connections[i]);
 }
 
 /* ---- connections ---- */

@@ -14,6 +14,7 @@ enum {
     IDLE_MS = 60000,
     REQUEST_MS = 10000, /* from its first byte to its last */
     RELOAD_MS = 60000,
+    ASK_MS = 65000, /* beyond what the agent itself waits for */
     SEND_MS = 30000,
     LINGER_MS = 2000,
     IN_MAX =
@@ -117,16 +118,34 @@ static void answer(struct connection *c)
     }
     admin_reply_to(&scene, &c->request, &reply);
     if (!admin_carry_out(c->admin, c, &reply)) {
-        refuse(c, 503, "the supervisor cannot be asked just now");
+        refuse(c, 503,
+               reply.order == ORDER_ASK ? "the agent cannot be asked just now"
+                                        : "the supervisor cannot be asked just now");
         return;
     }
-    if (reply.order != ORDER_RELOAD) {
+    if (reply.order != ORDER_RELOAD && reply.order != ORDER_ASK) {
         send_reply(c, &reply);
         return;
     }
-    c->phase = PHASE_WAITING;
+    c->phase = reply.order == ORDER_ASK ? PHASE_ASKING : PHASE_WAITING;
     stream_receive(&c->stream, false);
-    arm(c, RELOAD_MS);
+    arm(c, reply.order == ORDER_ASK ? ASK_MS : RELOAD_MS);
+}
+
+void connection_answer_asked(struct connection *c, uint16_t status, struct bytes json)
+{
+    struct admin_reply reply = begin_reply(c);
+
+    admin_reply_asked(status, json, &reply);
+    send_reply(c, &reply);
+}
+
+void connection_answer_lost(struct connection *c)
+{
+    struct admin_reply reply = begin_reply(c);
+
+    admin_reply_lost(&reply);
+    send_reply(c, &reply);
 }
 
 void connection_answer_reload(struct connection *c, bool done, struct bytes text)
@@ -265,7 +284,7 @@ static void on_ended(struct stream *stream)
 {
     struct connection *c = of_stream(stream);
 
-    if (c->phase == PHASE_WAITING || c->phase == PHASE_SENDING)
+    if (c->phase == PHASE_WAITING || c->phase == PHASE_ASKING || c->phase == PHASE_SENDING)
         c->last = true;
     else
         connection_close(c);
@@ -312,6 +331,9 @@ static void on_deadline(struct timer *timer)
         return;
     case PHASE_WAITING:
         refuse(c, 504, "the reload goes on; its result is in the log");
+        return;
+    case PHASE_ASKING:
+        refuse(c, 504, "the agent does not answer: it may have been done, or not");
         return;
     case PHASE_SENDING:
         if (c->settled) {

@@ -21,6 +21,7 @@ enum phase {
     PHASE_HEAD,    /* a request may come */
     PHASE_BODY,    /* its content comes, and is dropped */
     PHASE_WAITING, /* for the reload */
+    PHASE_ASKING,  /* for the agent's answer */
     PHASE_SENDING,
     PHASE_LINGERING, /* all was said: reads what the client still sends, so that it gets to read our answer */
     PHASE_CLOSING,
@@ -36,6 +37,7 @@ struct connection {
     bool settled; /* of PHASE_SENDING: the loop has had its first try at sending */
     bool
         reload_next; /* of PHASE_WAITING: asked while a reload was under way, which may not have seen the newest file */
+    uint32_t ticket; /* of PHASE_ASKING */
     struct buf in;
     struct http1_scan scan;
     struct http1_body content;
@@ -48,14 +50,16 @@ void connection_open(struct connection *connection, struct admin *admin, int fd,
                      const struct address *peer);
 void connection_close(struct connection *connection);
 void connection_answer_reload(struct connection *connection, bool done, struct bytes text);
+void connection_answer_asked(struct connection *connection, uint16_t status, struct bytes json);
+void connection_answer_lost(struct connection *connection);
 
 /* ---- by drive.c ---- */
 
 struct loop *admin_loop(const struct admin *admin);
 struct http1_head *admin_scratch(struct admin *admin);
-struct admin_scene admin_scene(const struct admin *admin);
+struct admin_scene admin_scene(struct admin *admin);
 bool admin_may_answer(const struct admin *admin); /* the answers under way leave room for another */
-/* Carries out the order of a reply; ORDER_RELOAD leaves the connection waiting. False: it cannot be asked now. */
+/* Carries out the order of a reply; ORDER_RELOAD and ORDER_ASK leave the connection waiting. False: it cannot be asked now. */
 bool admin_carry_out(struct admin *admin, struct connection *connection,
                      const struct admin_reply *reply);
 void admin_connection_closed(struct admin *admin, struct connection *connection);

@@ -4,19 +4,23 @@
  */
 #include "admin/metrics.h"
 
+#include "admin/cluster.h"
 #include "admin/exposition.h"
 #include "base/must.h"
 #include "schema/schema.h"
 
 enum scope {
-    SCOPE_ROLE,    /* offset into struct role_record */
-    SCOPE_PROCESS, /* into struct admin_usage */
-    SCOPE_NODE,    /* into struct scoreboard */
-    SCOPE_WORKER,  /* into struct worker_record */
-    SCOPE_SERVICE, /* into struct service_counters; a histogram's is not needed */
-    SCOPE_BACKEND, /* into struct backend_counters; likewise */
-    SCOPE_VERDICT, /* into struct verdict_record */
-    SCOPE_OWN,     /* written by `write` */
+    SCOPE_ROLE,          /* offset into struct role_record */
+    SCOPE_PROCESS,       /* into struct admin_usage */
+    SCOPE_NODE,          /* into struct scoreboard */
+    SCOPE_WORKER,        /* into struct worker_record */
+    SCOPE_SERVICE,       /* into struct service_counters; a histogram's is not needed */
+    SCOPE_BACKEND,       /* into struct backend_counters; likewise */
+    SCOPE_VERDICT,       /* into struct verdict_record */
+    SCOPE_CLUSTER_TRUTH, /* into struct cluster_board: uint8_t, */
+    SCOPE_CLUSTER_SMALL, /* uint32_t, */
+    SCOPE_CLUSTER,       /* uint64_t */
+    SCOPE_OWN,           /* written by `write` */
 };
 
 struct row {
@@ -283,6 +287,139 @@ static void write_weight(const struct admin_scene *scene, const char *name, stru
     each_backend(scene, name, out, write_one_weight);
 }
 
+/* ---- the cluster: nothing at all where there is none, and no peer that is not a member ---- */
+
+static void write_cluster(const struct admin_scene *scene, const struct row *row, struct buf *out)
+{
+    const char *at = (const char *)scene->cluster + row->offset;
+    uint32_t small;
+    uint64_t value;
+
+    if (!scene->cluster || cluster_is_stale(scene))
+        return;
+    if (row->scope == SCOPE_CLUSTER_TRUTH) {
+        value = *(const uint8_t *)at;
+    } else if (row->scope == SCOPE_CLUSTER_SMALL) {
+        memcpy(&small, at, sizeof small);
+        value = small;
+    } else {
+        memcpy(&value, at, sizeof value);
+    }
+    exposition_sample(out, row->metric.name, &no_labels, value, row->unit);
+}
+
+static void write_cluster_leader(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    if (scene->cluster && !cluster_is_stale(scene))
+        exposition_sample(out, name, &no_labels, scene->cluster->leader[0] != 0, UNIT_ONE);
+}
+
+static void write_cluster_leads(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    if (scene->cluster && !cluster_is_stale(scene))
+        exposition_sample(out, name, &no_labels, scene->cluster->established, UNIT_ONE);
+}
+
+static void write_cluster_survives(const struct admin_scene *scene, const char *name,
+                                   struct buf *out)
+{
+    if (scene->cluster)
+        exposition_sample(out, name, &no_labels, !cluster_survives_not(scene), UNIT_ONE);
+}
+
+static void write_cluster_age(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    if (scene->cluster)
+        exposition_sample(out, name, &no_labels, (uint64_t)scene->cluster_age_ms, UNIT_MS);
+}
+
+/* One line per other node. */
+static void write_peers(const struct admin_scene *scene, const char *name, struct buf *out,
+                        bool (*value)(const struct board_node *node, uint64_t *value),
+                        enum unit unit)
+{
+    uint64_t found;
+
+    if (!scene->cluster || cluster_is_stale(scene))
+        return;
+    for (uint32_t i = 0; i < scene->cluster->node_count && i < BOARD_NODES_MAX; i++) {
+        const struct board_node *node = &scene->cluster->nodes[i];
+        struct labels labels = {{{"peer", node->name}}};
+
+        if (!(node->flags & BOARD_SELF) && value(node, &found))
+            exposition_sample(out, name, &labels, found, unit);
+    }
+}
+
+static bool is_member(const struct board_node *node, uint64_t *value)
+{
+    *value = node->member != 0;
+    return true;
+}
+
+static bool is_suspected(const struct board_node *node, uint64_t *value)
+{
+    *value = node->health == BOARD_SUSPECTED || node->health == BOARD_DEAD;
+    return node->member != 0;
+}
+
+static bool is_linked(const struct board_node *node, uint64_t *value)
+{
+    *value = (node->flags & BOARD_LINKED) != 0;
+    return true;
+}
+
+static bool round_trip(const struct board_node *node, uint64_t *value)
+{
+    *value = (uint64_t)node->rtt_us * (uint64_t)NS_PER_US;
+    return node->rtt_us > 0;
+}
+
+static bool differs(const struct board_node *node, uint64_t *value)
+{
+    *value = (node->flags & BOARD_DIFFERS) != 0;
+    return node->health == BOARD_ALIVE;
+}
+
+static void write_members(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    write_peers(scene, name, out, is_member, UNIT_ONE);
+}
+
+static void write_suspected(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    write_peers(scene, name, out, is_suspected, UNIT_ONE);
+}
+
+static void write_linked(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    write_peers(scene, name, out, is_linked, UNIT_ONE);
+}
+
+static void write_round_trips(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    write_peers(scene, name, out, round_trip, UNIT_NS);
+}
+
+static void write_differs(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    write_peers(scene, name, out, differs, UNIT_ONE);
+}
+
+/* Those of this node, by their own end: what the workers go by. */
+static void write_leases(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    for (uint32_t i = 0; scene->cluster && i < BOARD_LEASES_MAX; i++) {
+        const struct lease_record *record = &scene->board->leases[i];
+        char resource[BOARD_RESOURCE_MAX];
+        struct labels labels = {{{"lease", resource}}};
+
+        if (board_read(&record->guard, resource, record->resource, sizeof resource) && resource[0])
+            exposition_sample(out, name, &labels, (int64_t)counted(&record->until) > scene->boot_ns,
+                              UNIT_ONE);
+    }
+}
+
 /* ---- the table ---- */
 
 #define NODE(name, kind, field, unit, help)                                                        \
@@ -312,6 +449,10 @@ static void write_weight(const struct admin_scene *scene, const char *name, stru
 #define VERDICT(name, kind, field, unit, help)                                                     \
     {                                                                                              \
         {name, kind, help}, SCOPE_VERDICT, offsetof(struct verdict_record, field), unit            \
+    }
+#define CLUSTER(name, kind, scope, field, help)                                                    \
+    {                                                                                              \
+        {name, kind, help}, scope, offsetof(struct cluster_board, field)                           \
     }
 #define OWN(name, kind, function, help)                                                            \
     {                                                                                              \
@@ -433,6 +574,50 @@ static const struct row rows[] = {
     BACKEND("nines_backend_sent_bytes_total", METRIC_COUNTER, bytes_out, "Bytes to the backend."),
     BACKEND("nines_backend_response_duration_seconds", METRIC_HISTOGRAM, latency,
             "From the request to the head of its answer."),
+
+    OWN("nines_cluster_has_leader", METRIC_GAUGE, write_cluster_leader,
+        "1 while this node knows a leader."),
+    OWN("nines_cluster_is_leader", METRIC_GAUGE, write_cluster_leads,
+        "1 while this node leads, and may act."),
+    CLUSTER("nines_cluster_has_quorum", METRIC_GAUGE, SCOPE_CLUSTER_TRUTH, quorum,
+            "1 while the cluster can decide, as far as this node knows."),
+    OWN("nines_cluster_survives_one_failure", METRIC_GAUGE, write_cluster_survives,
+        "1 while the cluster could decide whichever node failed next."),
+    OWN("nines_cluster_view_age_seconds", METRIC_GAUGE, write_cluster_age,
+        "Time since the agent last said how the cluster is."),
+    CLUSTER("nines_cluster_tilted", METRIC_GAUGE, SCOPE_CLUSTER_TRUTH, tilted,
+            "1 while this node does not trust its own clock."),
+    CLUSTER("nines_cluster_term", METRIC_GAUGE, SCOPE_CLUSTER, term, "Term of the leadership."),
+    CLUSTER("nines_cluster_commit_index", METRIC_GAUGE, SCOPE_CLUSTER, commit,
+            "Entries that the cluster has agreed on, as far as this node knows."),
+    CLUSTER("nines_cluster_applied_index", METRIC_GAUGE, SCOPE_CLUSTER, applied,
+            "Entries that were applied here."),
+    CLUSTER("nines_cluster_stored_index", METRIC_GAUGE, SCOPE_CLUSTER, stored,
+            "Entries that are durable here."),
+    CLUSTER("nines_cluster_voters", METRIC_GAUGE, SCOPE_CLUSTER_SMALL, voters,
+            "Members that vote, witnesses included."),
+    CLUSTER("nines_cluster_voters_alive", METRIC_GAUGE, SCOPE_CLUSTER_SMALL, voters_alive,
+            "Of these, those that this node hears."),
+    CLUSTER("nines_cluster_asks", METRIC_GAUGE, SCOPE_CLUSTER_SMALL, asks,
+            "Changes that were asked of this node and are under way."),
+    NODE("nines_cluster_proposals_total", METRIC_COUNTER, cluster.proposals, UNIT_ONE,
+         "Changes that were asked of this node."),
+    NODE("nines_cluster_proposals_failed_total", METRIC_COUNTER, cluster.proposals_failed, UNIT_ONE,
+         "Of these, those that were not done, or nobody knows."),
+    NODE("nines_cluster_facts_total", METRIC_COUNTER, cluster.facts, UNIT_ONE,
+         "Facts that this node put on its timeline since it started."),
+    OWN("nines_cluster_node_member", METRIC_GAUGE, write_members,
+        "1 while the other node is a member."),
+    OWN("nines_cluster_node_suspected", METRIC_GAUGE, write_suspected,
+        "1 while this node takes the other one for failed."),
+    OWN("nines_cluster_node_configuration_differs", METRIC_GAUGE, write_differs,
+        "1 while the other node runs another configuration."),
+    OWN("nines_cluster_link_up", METRIC_GAUGE, write_linked,
+        "1 while this node is connected with the other one."),
+    OWN("nines_cluster_link_round_trip_seconds", METRIC_GAUGE, write_round_trips,
+        "Of the last ping."),
+    OWN("nines_cluster_lease_held", METRIC_GAUGE, write_leases,
+        "1 while this node may act for what the lease names."),
 };
 
 static void write_samples(const struct admin_scene *scene, const struct row *row, struct buf *out)
@@ -457,6 +642,11 @@ static void write_samples(const struct admin_scene *scene, const struct row *row
     case SCOPE_BACKEND:
     case SCOPE_VERDICT:
         write_backends(scene, row, out);
+        return;
+    case SCOPE_CLUSTER_TRUTH:
+    case SCOPE_CLUSTER_SMALL:
+    case SCOPE_CLUSTER:
+        write_cluster(scene, row, out);
         return;
     case SCOPE_OWN:
         row->write(scene, row->metric.name, out);

@@ -5,6 +5,7 @@
 #include "admin/routes.h"
 
 #include "admin/access.h"
+#include "admin/cluster.h"
 #include "admin/metrics.h"
 #include "admin/openapi.h"
 #include "admin/query.h"
@@ -15,7 +16,10 @@
 
 #include <stdio.h>
 
+struct route;
+
 struct call {
+    const struct route *route;
     const struct admin_scene *scene;
     const struct admin_request *request;
     char parameters[ADMIN_PARAMETERS_MAX][ADMIN_PARAMETER_MAX];
@@ -63,7 +67,14 @@ static void answer_status(struct call *call)
     status_print(call->scene, call->reply->body);
 }
 
+static void answer_cluster(struct call *call)
+{
+    call->reply->type = json_type;
+    cluster_print(call->scene, call->reply->body);
+}
+
 static void answer_openapi(struct call *call);
+static void answer_ask(struct call *call);
 
 static void answer_reload(struct call *call)
 {
@@ -132,6 +143,8 @@ static const struct route {
     struct route_row row;
     enum admin_access access;
     void (*answer)(struct call *call);
+    enum admin_verb verb;  /* with answer_ask */
+    const char *parameter; /* what the path's parameter is called in the query; NULL: it has none */
 } routes[] = {
     {{"GET", "/livez", "Answers while the monitor's loop turns; says nothing else."},
      ACCESS_PROBE,
@@ -149,6 +162,66 @@ static const struct route {
     {{"GET", "/api/v1/status", "The node's state: roles, services, pools and backends."},
      ACCESS_READ,
      answer_status},
+    {{"GET", "/api/v1/cluster", "What this node knows of the others: members, links, leases."},
+     ACCESS_READ,
+     answer_cluster},
+    {{"GET", "/api/v1/events",
+      "What happened on all nodes, merged: ?since=, after=, node=, code=, severity=, limit=, "
+      "wait=."},
+     ACCESS_READ,
+     answer_ask,
+     ADMIN_EVENTS},
+    {{"POST", "/api/v1/nodes/{node}/add",
+      "Makes a node that the file names, and that runs, a member; ?witness=true for a vote alone."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_NODE_ADD,
+     "node"},
+    {{"POST", "/api/v1/nodes/{node}/remove", "Takes a member out of the cluster."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_NODE_REMOVE,
+     "node"},
+    {{"POST", "/api/v1/nodes/{node}/lead", "Moves the leadership to this member."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_LEADER_TRANSFER,
+     "node"},
+    {{"POST", "/api/v1/leader/transfer", "Moves the leadership to whoever is furthest."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_LEADER_TRANSFER},
+    {{"POST", "/api/v1/recover",
+      "Makes this node alone the cluster; ?accept_loss=true, for what only the others have is "
+      "lost."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_NODE_RECOVER},
+    {{"POST", "/api/v1/leases/{lease}/take",
+      "Takes a lease for this node, which renews it until it is released."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_LEASE_TAKE,
+     "lease"},
+    {{"POST", "/api/v1/leases/{lease}/release", "Releases a lease of this node."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_LEASE_RELEASE,
+     "lease"},
+    {{"GET", "/api/v1/overrides", "What operators set for the whole cluster."},
+     ACCESS_READ,
+     answer_ask,
+     ADMIN_OVERRIDES},
+    {{"POST", "/api/v1/overrides/{key}/set", "Sets ?value= for the whole cluster."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_OVERRIDE_SET,
+     "key"},
+    {{"POST", "/api/v1/overrides/{key}/clear", "Takes an override back."},
+     ACCESS_ORDER,
+     answer_ask,
+     ADMIN_OVERRIDE_CLEAR,
+     "key"},
     {{"GET", "/api/v1/openapi.json", "This interface, as OpenAPI 3.1."},
      ACCESS_READ,
      answer_openapi},
@@ -164,6 +237,21 @@ static const struct route {
      ACCESS_ORDER,
      answer_undrain},
 };
+
+/* The path's parameter, then what the query says. */
+static void answer_ask(struct call *call)
+{
+    struct buf *query = call->reply->body;
+
+    call->reply->order = ORDER_ASK;
+    call->reply->verb = call->route->verb;
+    if (call->route->parameter) {
+        buf_print(query, "%s=", call->route->parameter);
+        query_encode(query, call->parameters[0]);
+    }
+    if (call->request->query[0])
+        buf_print(query, "%s%s", query->len ? "&" : "", call->request->query);
+}
 
 static void answer_openapi(struct call *call)
 {
@@ -245,6 +333,7 @@ void admin_reply_to(const struct admin_scene *scene, const struct admin_request 
     *reply = (struct admin_reply){.status = 200, .type = text_type, .body = reply->body};
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
         if (matches(routes[i].row.path, request->path, call.parameters)) {
+            call.route = &routes[i];
             call_route(&routes[i], &call);
             return;
         }
@@ -286,6 +375,21 @@ void admin_reply_reloaded(bool done, struct bytes text, uint64_t generation,
     json_add_text(&json, text);
     json_end(&json);
     buf_add_byte(reply->body, '\n');
+}
+
+void admin_reply_asked(uint16_t status, struct bytes json, struct admin_reply *reply)
+{
+    *reply = (struct admin_reply){.status = status, .type = json_type, .body = reply->body};
+    buf_clear(reply->body);
+    buf_add(reply->body, json);
+    if (reply->body->full)
+        admin_reply_error(500, "the answer is larger than its limit", reply);
+}
+
+void admin_reply_lost(struct admin_reply *reply)
+{
+    admin_reply_error(504, "the agent ended before it answered: it may have been done, or not",
+                      reply);
 }
 
 /* ---- requests ---- */

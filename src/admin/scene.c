@@ -3,6 +3,7 @@
  */
 #include "admin/scene.h"
 
+#include "admin/cluster.h"
 #include "base/must.h"
 
 #include <stdio.h>
@@ -118,6 +119,10 @@ void scene_summarize(const struct admin_scene *scene, struct admin_summary *summ
         }
     }
     summary->survives = fewest > 1;
+    if (summary->survives && cluster_survives_not(scene)) {
+        summary->survives = false;
+        snprintf(summary->why, sizeof summary->why, "%s", cluster_survives_not(scene));
+    }
     if (dead == 0)
         summary->serving = SERVING_YES;
     else if (dead < scene->view->pool_count)

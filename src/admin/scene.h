@@ -21,9 +21,12 @@ struct admin_scene {
     const struct admin_view *view;
     const struct scoreboard *board;
     const struct rates *rates;
-    const struct admin_usage *usage; /* by role slot: ROLES_MAX */
+    const struct admin_usage *usage;     /* by role slot: ROLES_MAX */
+    const struct cluster_board *cluster; /* NULL: there is none */
+    int64_t cluster_age_ms;              /* since the agent wrote it */
     struct instant now;
     int64_t wall_ms;
+    int64_t boot_ns; /* CLOCK_BOOTTIME */
 };
 
 /* ---- roles ---- */

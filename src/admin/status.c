@@ -1,5 +1,6 @@
 #include "admin/status.h"
 
+#include "admin/cluster.h"
 #include "base/json.h"
 #include "base/must.h"
 
@@ -336,6 +337,8 @@ void status_print(const struct admin_scene *scene, struct buf *out)
     number(&json, "reloads", counted(&scene->board->reloads));
     number(&json, "reloads_refused", counted(&scene->board->reloads_refused));
     summary(&json, scene);
+    json_key(&json, "membership");
+    cluster_write(scene, &json);
     roles(&json, scene);
     services(&json, scene);
     pools(&json, scene);
