@@ -48,6 +48,7 @@ struct found_options {
 struct found {
     struct found_options options;
     enum found_phase phase;
+    bool ordered;           /* WRITING: the order was given */
     bool founder;           /* this node wrote the charter itself */
     struct charter charter; /* WRITING: what is being written; MEMBER: what it is a member by */
     struct found_peer peers[CLUSTER_NODES_MAX];

@@ -25,6 +25,7 @@ enum { LEASE_REQUESTS_MAX = 32 }; /* under way; an answer to an older one is ign
 
 struct lease_held {
     bool wanted;
+    bool released; /* given up: not to be wanted again in this epoch */
     uint64_t epoch;
     uint64_t since;      /* first request that counts: earlier ones are void */
     struct instant from; /* sending of the granted request */
@@ -70,6 +71,7 @@ struct lease_account {
     struct life holder; /* member 0: vacant */
     uint64_t epoch;
     struct instant until; /* own count of what was granted */
+    uint64_t granted;     /* newest request that was granted: its copies are ignored */
     bool closing;         /* a change away from the holder is proposed: no extension */
     bool ended; /* the holder released it or is proved dead: nothing to wait for, no extension */
     struct lease_receipt first, newest; /* waiting; `first` is kept until it is confirmed */
@@ -110,7 +112,7 @@ void lease_grantor_holds(struct lease_grantor *grantor, uint32_t slot, struct li
                          uint64_t epoch);
 void lease_grantor_vacant(struct lease_grantor *grantor, uint32_t slot);
 /* ---- requests ---- */
-/* A request came. False: not taken (not leading, not the holder, another epoch, closing, ended, tilted). */
+/* A request came, at `now` as read after it came: never an earlier reading of the clock. False: not taken (not leading, not the holder, another epoch, closing, ended, tilted). */
 bool lease_grantor_asked(struct lease_grantor *grantor, uint32_t slot, struct life holder,
                          uint64_t epoch, uint64_t request, struct instant now);
 /* When receipts wait that no begun round can confirm: the number of a new round, to be begun after this call. 0: there are none. */

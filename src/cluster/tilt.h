@@ -55,7 +55,8 @@ struct tilt_verdict {
 };
 
 void tilt_init(struct tilt *tilt, const struct tilt_rules *rules);
-/* At the beginning of every turn of the loop, before any lease is looked at. */
+/* At the beginning of every turn of the loop, before any lease is looked at, and again (late_ns 0) before the receipt of a lease request is noted or the end
+ * of a lease is relied on: `fast` and `slow` are as old as the last look. */
 void tilt_step(struct tilt *tilt, const struct tilt_look *look, struct tilt_verdict *out);
 /* When a tilt may end, by the boot clock: look again then. NEVER when not tilted. */
 struct instant tilt_next_deadline(const struct tilt *tilt);
