@@ -1,17 +1,18 @@
 /*
  * TLS 1.3 between nodes, over a stream: both ends show a certificate of one authority, and the name in it is the other's name.
  *
- * The shape is that of streams: the owner embeds a `struct tls`, says what it wants, and is called back from loop_turn only. Before `ready` the
- * other end has proved nothing: not a byte of the owner's is sent or delivered. It never falls back, never resumes a session, knows no other version,
- * and never reads more than TLS_BEFORE_READY_MAX bytes of somebody who is not verified.
+ * The shape is that of streams: the owner embeds a `struct tls`, says what it wants, and is called back from loop_turn only. Before `ready`
+ * the other end has proved nothing: not a byte of the owner's is sent or delivered. It never falls back, never resumes a session, knows no
+ * other version, and never takes more than TLS_BEFORE_READY_MAX bytes of somebody who is not verified.
  */
 #pragma once
 
+#include "base/buf.h"
 #include "net/net.h"
 
 enum {
     TLS_BEFORE_READY_MAX = 16 << 10, /* bytes received */
-    TLS_QUEUE_MAX = 1 << 20,         /* bytes that tls_send accepts and the kernel has not taken */
+    TLS_QUEUE_MAX = 1 << 20,         /* bytes that wait to be taken by the kernel */
     TLS_NAME_MAX = 65,               /* NUL included: a common name has at most 64 characters */
     TLS_SENTENCE_MAX = 256,
 };
@@ -26,10 +27,11 @@ struct tls_files {
     const char *key;         /* PEM, not encrypted */
 };
 
-/* Reads the files now and never again. Wrong: one is missing, the key is another's, the certificate is not of this authority, expired or not yet valid. */
+/* Reads the files now and never again. Wrong: one is missing or is not PEM, the key is another's, the certificate is not of this authority, has expired
+ * or is not yet valid. */
 MUST_USE bool tls_context_open(struct tls_context **context, const struct tls_files *files,
                                struct err *err);
-/* The same from texts (a test, or files that only a parent could read). */
+/* The same from texts, which are borrowed for the call. */
 MUST_USE bool tls_context_of_pem(struct tls_context **context, struct bytes authority,
                                  struct bytes certificate, struct bytes key, struct err *err);
 /* Sessions under way keep what they need. NULL is fine. */
@@ -41,46 +43,47 @@ int64_t tls_context_expires(const struct tls_context *context); /* seconds since
 
 struct tls;
 
-enum tls_end {
-    TLS_FAILED,  /* the sentence says; `error` is an errno or 0 */
-    TLS_REFUSED, /* the handshake: one end did not accept the other */
-};
-
 struct tls_events {
-    void (*connected)(struct tls *tls); /* the address answered; may be NULL */
-    void (*ready)(struct tls *tls);     /* verified: tls_name says who it is */
+    void (*connected)(
+        struct tls *tls);           /* the address answered; after tls_connect only; may be NULL */
+    void (*ready)(struct tls *tls); /* verified: tls_name says who it is */
     void (*received)(struct tls *tls, struct bytes bytes);
-    /* The other's last byte has come. `cut`: without a farewell of TLS, so nobody knows whether it was. */
+    /* The other's last byte has come. `cut`: without a farewell of TLS. At most once. */
     void (*ended)(struct tls *tls, bool cut);
     void (*drained)(struct tls *tls); /* after `ready`: nothing is queued any more; may be NULL */
-    /* tls_close is the only call left. At most once. */
-    void (*failed)(struct tls *tls, enum tls_end end, int error, const char *sentence);
+    /* tls_close is the only call left. At most once. `error` is an errno, or 0 when one end did not accept the other or broke the protocol. */
+    void (*failed)(struct tls *tls, int error, const char *sentence);
     void (*closed)(struct tls *tls); /* the storage is the owner's again */
 };
 
+/* Private to net. */
 struct tls {
     const struct tls_events *events;
     struct stream stream;
-    struct ssl_st *ssl;
-    struct timer later; /* tells what was found out in a call of the owner's */
-    struct chunk *tail; /* the last chunk of the queue, with room */
-    uint32_t tail_used;
+    struct ssl_st *ssl; /* NULL: in the clear */
+    struct buf out;     /* encrypted, not yet in the stream's queue */
+    struct timer later; /* for what an owner's call found out, and for an empty pool */
     uint32_t flags;
     uint32_t taken; /* bytes received before `ready` */
+    int error;
     char name[TLS_NAME_MAX];
     char sentence[TLS_SENTENCE_MAX];
 };
 
-/* Takes over a connected, non-blocking socket and waits for the other to begin. */
+/* Takes over a connected, non-blocking socket and waits for the other to begin. With no context everything goes in the clear, nobody is verified and
+ * tls_name stays empty: for the simulator and tests of what is above. */
 void tls_accept(struct loop *loop, struct tls *tls, int fd, struct tls_context *context,
                 const struct tls_events *events);
-/* Connects; the other's certificate must bear `name` (NULL: any of the authority's). False as stream_connect. */
+/* Connects. False as stream_connect. */
 MUST_USE bool tls_connect(struct loop *loop, struct tls *tls, const struct address *to,
-                          struct tls_context *context, const char *name,
-                          const struct tls_events *events, struct err *err);
+                          struct tls_context *context, const struct tls_events *events,
+                          struct err *err);
 const char *tls_name(const struct tls *tls); /* of the other end; "" before `ready` */
-/* Copies, encrypts and queues. After `ready` alone. False when the queue is full or memory is: nothing was queued. */
+bool tls_heard(const struct tls *tls);       /* has the other end sent anything at all? */
+/* Copies, encrypts and queues. After `ready` and before tls_finish. False when TLS_QUEUE_MAX would be passed or memory is short: nothing was queued. */
 MUST_USE bool tls_send(struct tls *tls, struct bytes bytes);
 uint32_t tls_queued(const struct tls *tls);
-void tls_finish(struct tls *tls); /* a farewell and FIN once the queue is sent; receiving goes on */
-void tls_close(struct tls *tls, bool reset); /* `closed` follows. Twice: nothing */
+/* A farewell and FIN once the queue is sent; receiving goes on. */
+void tls_finish(struct tls *tls);
+/* Drops the queue and closes; `closed` follows. Twice: nothing. */
+void tls_close(struct tls *tls, bool reset);

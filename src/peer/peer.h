@@ -32,7 +32,7 @@ enum {
     PEER_QUEUE_MAX = 1 << 20,  /* bytes of frames that wait for one peer */
     PEER_TYPES_MAX = 0xff00,   /* types of the owner's frames are below it */
     PEER_UNAUTHENTICATED_MAX = 64,
-    PEER_SENTENCE_MAX = 256,
+    PEER_SENTENCE_MAX = 384,
 };
 
 enum peer_why {
