@@ -27,17 +27,40 @@ static bool wrong(const char *command, const char *what, const char *word)
     return false;
 }
 
+static const struct {
+    unsigned allowed;
+    const char *option;
+    size_t value; /* where in struct arguments */
+} valued[] = {
+    {ARGUMENT_FILE, "-c", offsetof(struct arguments, file)},
+    {ARGUMENT_FILE, "--config", offsetof(struct arguments, file)},
+    {ARGUMENT_NODE, "--node", offsetof(struct arguments, node)},
+    {ARGUMENT_OUT, "--out", offsetof(struct arguments, out)},
+    {ARGUMENT_AUTHORITY, "--authority", offsetof(struct arguments, authority)},
+    {ARGUMENT_DAYS, "--days", offsetof(struct arguments, days)},
+};
+
+/* Where the value of an option that has one went; NULL for another word. */
+static const char **take_valued(struct arguments *arguments, unsigned allowed, int argc,
+                                char **argv, int *at)
+{
+    for (size_t i = 0; i < ARRAY_LEN(valued); i++) {
+        const char **value = (const char **)(void *)((char *)arguments + valued[i].value);
+
+        if ((allowed & valued[i].allowed) && takes(valued[i].option, argc, argv, at, value))
+            return value;
+    }
+    return NULL;
+}
+
 static bool take_word(struct arguments *arguments, unsigned allowed, int argc, char **argv, int *at)
 {
     const char *word = argv[*at];
-    const char **value = NULL;
+    const char **value = take_valued(arguments, allowed, argc, argv, at);
 
-    if ((allowed & ARGUMENT_FILE) && (takes("-c", argc, argv, at, &arguments->file) ||
-                                      takes("--config", argc, argv, at, &arguments->file)))
-        value = &arguments->file;
-    else if ((allowed & ARGUMENT_NODE) && takes("--node", argc, argv, at, &arguments->node))
-        value = &arguments->node;
-    else if ((allowed & ARGUMENT_DEFAULTS) && strcmp(word, "--defaults") == 0)
+    if (value)
+        return (*value && **value) || wrong(argv[0], "a value must follow", word);
+    if ((allowed & ARGUMENT_DEFAULTS) && strcmp(word, "--defaults") == 0)
         arguments->defaults = true;
     else if ((allowed & ARGUMENT_OFFLINE) && strcmp(word, "--no-resolve") == 0)
         arguments->offline = true;
@@ -45,8 +68,6 @@ static bool take_word(struct arguments *arguments, unsigned allowed, int argc, c
         arguments->operand = word;
     else
         return wrong(argv[0], "does not know", word);
-    if (value && (!*value || !**value))
-        return wrong(argv[0], "a value must follow", word);
     return true;
 }
 

@@ -122,6 +122,29 @@ bool config_compile(const struct config_request *request, struct buf *image, str
     return good;
 }
 
+bool config_survey(const char *file, bool colour, struct buf *image, struct buf *out)
+{
+    const struct config_request request = {.file = file, .fd = -1};
+    struct findings *findings;
+    struct err err = {0};
+    struct buf text;
+    bool good;
+
+    buf_init(&text, FILE_BYTES_MAX + 4096);
+    if (!read_file(&request, &text, &err)) {
+        buf_print(out, "error: %s\n", err.text);
+        buf_fini(&text);
+        return false;
+    }
+    findings = findings_new(file, buf_bytes(&text));
+    good = schema_read(config_options, sizeof(struct config), findings, image);
+    if (!good)
+        findings_print(findings, out, colour);
+    findings_free(findings);
+    buf_fini(&text);
+    return good;
+}
+
 bool config_socket(const char *file, char *path, size_t cap, struct err *err)
 {
     const struct config_request request = {.file = file, .fd = -1};

@@ -22,7 +22,8 @@ static const struct command main_commands[] = {
     {0},
 };
 
-static const struct command *const tables[] = {main_commands, role_commands, cli_commands, NULL};
+static const struct command *const tables[] = {main_commands, role_commands, cert_commands,
+                                               cli_commands, NULL};
 
 static void print(const struct buf *text, FILE *file)
 {

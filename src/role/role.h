@@ -103,3 +103,4 @@ int role_reader(void);
 
 /* Commands that read the configuration, without a running nines. */
 extern const struct command role_commands[];
+extern const struct command cert_commands[];
