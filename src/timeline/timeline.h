@@ -54,7 +54,7 @@ void timeline_close(struct timeline *timeline);
 /* Copies; stamps moment, node, member, incarnation, origin and sequence. From outside of callbacks too. */
 void timeline_record(struct timeline *timeline, const struct fact *fact);
 /* What later facts are stamped with; 0 before it is known. */
-void timeline_identify(struct timeline *timeline, uint32_t member, uint32_t incarnation);
+void timeline_identify(struct timeline *timeline, uint32_t member, uint64_t incarnation);
 
 /* ---- hybrid logical time: for messages to other nodes, and from them ---- */
 
@@ -75,12 +75,12 @@ MUST_USE bool timeline_ask(struct timeline *timeline, struct bytes request,
 /* ---- what it knows ---- */
 
 struct timeline_view {
-    struct place first;   /* the oldest fact in memory; both 0: there is none */
-    struct place last;    /* the newest */
-    struct place durable; /* synced up to here */
-    uint64_t lost;        /* facts that never came to the disk, since the opening */
-    uint64_t left_out;    /* of floods, since the opening */
-    bool writing;         /* the disk takes facts, as far as is known */
+    struct place first; /* the oldest fact in memory; both 0: there is none */
+    struct place last;  /* the newest */
+    uint64_t durable;   /* sequence: synced up to here, but for what is lost */
+    uint64_t lost;      /* facts that never came to the disk, since the opening */
+    uint64_t left_out;  /* of floods, since the opening */
+    bool writing;       /* the disk takes facts, as far as is known */
 };
 
 struct timeline_view timeline_view(const struct timeline *timeline);

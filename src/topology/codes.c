@@ -223,6 +223,11 @@ const struct code_row codes[] = {
      "The timeline ended in a half-written fact, which was cut off",
      "Nothing: this is what a crash within a write leaves behind. Facts of the last moment before "
      "it may be missing."},
+    {FACT_FACTS_LEFT_OUT, SEVERITY_WARNING, "facts-left-out",
+     "Facts of one code came in a flood, and some were left out so that they do not push all "
+     "others out",
+     "The sentence names the code: `nines explain` it. Those that were kept show when it began and "
+     "who or what repeats it."},
 
     {FACT_CONFIGURATION_DIFFERS, SEVERITY_WARNING, "configuration-differs",
      "Two nodes have different configurations in force",

@@ -1,5 +1,6 @@
 #include "topology/fact.h"
 
+#include "base/pack.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -85,7 +86,7 @@ enum tag {
     TAG_MOMENT,      /* i64 wall ms, u32 counter */
     TAG_NODE,        /* text */
     TAG_MEMBER,      /* u32 */
-    TAG_INCARNATION, /* u32 */
+    TAG_INCARNATION, /* u64 */
     TAG_ORIGIN,      /* u64 */
     TAG_SEQUENCE,    /* u64 */
     TAG_SUBJECT,     /* u8 kind, text */
@@ -96,91 +97,85 @@ enum tag {
 
 /* As long as the longest of each, with the length and the version. */
 _Static_assert(LENGTH_BYTES + 1 + (FIELD_BYTES + 2) + (FIELD_BYTES + 12) +
-                       (FIELD_BYTES + FACT_NODE_MAX - 1) + 2 * (FIELD_BYTES + 4) +
-                       3 * (FIELD_BYTES + 8) + (FIELD_BYTES + 1 + FACT_SUBJECT_MAX - 1) +
+                       (FIELD_BYTES + FACT_NODE_MAX - 1) + (FIELD_BYTES + 4) +
+                       4 * (FIELD_BYTES + 8) + (FIELD_BYTES + 1 + FACT_SUBJECT_MAX - 1) +
                        FACT_NUMBERS_MAX * (FIELD_BYTES + 9) + (FIELD_BYTES + FACT_TEXT_MAX - 1) <=
                    FACT_BYTES_MAX,
                "a fact fits FACT_BYTES_MAX");
 _Static_assert(FACT_TEXT_MAX - 1 <= UINT8_MAX && FACT_SUBJECT_MAX <= UINT8_MAX,
                "a field's length is one byte");
 
-static void add_integer(struct buf *out, uint64_t value, uint32_t size)
+static void add_tag(struct buf *out, enum tag tag, size_t len)
 {
-    for (uint32_t i = 0; i < size; i++)
-        buf_add_byte(out, (uint8_t)(value >> 8 * i));
+    pack_u8(out, (uint8_t)tag);
+    pack_u8(out, (uint8_t)len);
 }
 
-static void add_field(struct buf *out, enum tag tag, uint64_t value, uint32_t size)
+static void add_u32(struct buf *out, enum tag tag, uint32_t value)
 {
-    buf_add_byte(out, (uint8_t)tag);
-    buf_add_byte(out, (uint8_t)size);
-    add_integer(out, value, size);
+    add_tag(out, tag, 4);
+    pack_u32(out, value);
+}
+
+static void add_u64(struct buf *out, enum tag tag, uint64_t value)
+{
+    add_tag(out, tag, 8);
+    pack_u64(out, value);
 }
 
 static void add_text(struct buf *out, enum tag tag, const char *text)
 {
-    struct bytes bytes = bytes_of_string(text);
+    pack_u8(out, (uint8_t)tag);
+    pack_bytes8(out, bytes_of_string(text));
+}
 
-    buf_add_byte(out, (uint8_t)tag);
-    buf_add_byte(out, (uint8_t)bytes.len);
-    buf_add(out, bytes);
+static void add_subject(struct buf *out, const struct fact *fact)
+{
+    struct bytes name = bytes_of_string(fact->subject);
+
+    add_tag(out, TAG_SUBJECT, 1 + name.len);
+    pack_u8(out, fact->subject_kind);
+    buf_add(out, name);
 }
 
 static void add_fields(const struct fact *fact, struct buf *out)
 {
-    struct bytes subject = bytes_of_string(fact->subject);
-
-    add_field(out, TAG_CODE, fact->code, 2);
-    buf_add_byte(out, TAG_MOMENT);
-    buf_add_byte(out, 12);
-    add_integer(out, (uint64_t)fact->at.wall_ms, 8);
-    add_integer(out, fact->at.counter, 4);
+    add_tag(out, TAG_CODE, 2);
+    pack_u16(out, fact->code);
+    add_tag(out, TAG_MOMENT, 12);
+    pack_u64(out, (uint64_t)fact->at.wall_ms);
+    pack_u32(out, fact->at.counter);
     add_text(out, TAG_NODE, fact->node);
-    add_field(out, TAG_MEMBER, fact->member, 4);
-    add_field(out, TAG_INCARNATION, fact->incarnation, 4);
-    add_field(out, TAG_ORIGIN, fact->origin, 8);
-    add_field(out, TAG_SEQUENCE, fact->sequence, 8);
-    buf_add_byte(out, TAG_SUBJECT);
-    buf_add_byte(out, (uint8_t)(1 + subject.len));
-    buf_add_byte(out, fact->subject_kind);
-    buf_add(out, subject);
-    add_field(out, TAG_EPOCH, fact->epoch, 8);
+    add_u32(out, TAG_MEMBER, fact->member);
+    add_u64(out, TAG_INCARNATION, fact->incarnation);
+    add_u64(out, TAG_ORIGIN, fact->origin);
+    add_u64(out, TAG_SEQUENCE, fact->sequence);
+    add_subject(out, fact);
+    add_u64(out, TAG_EPOCH, fact->epoch);
     for (uint32_t i = 0; i < fact->number_count; i++) {
-        buf_add_byte(out, TAG_NUMBER);
-        buf_add_byte(out, 9);
-        buf_add_byte(out, fact->numbers[i].kind);
-        add_integer(out, (uint64_t)fact->numbers[i].value, 8);
+        add_tag(out, TAG_NUMBER, 9);
+        pack_u8(out, fact->numbers[i].kind);
+        pack_u64(out, (uint64_t)fact->numbers[i].value);
     }
     add_text(out, TAG_TEXT, fact->text);
 }
 
 void fact_encode(const struct fact *fact, struct buf *out)
 {
-    uint8_t storage[FACT_BYTES_MAX];
+    uint8_t storage[FACT_BYTES_MAX - LENGTH_BYTES];
     struct buf fields;
 
     must(fact->code != 0);
     must(fact->number_count <= FACT_NUMBERS_MAX);
-    buf_over(&fields, storage, sizeof storage - LENGTH_BYTES);
-    buf_add_byte(&fields, VERSION);
+    buf_over(&fields, storage, sizeof storage);
+    pack_u8(&fields, VERSION);
     add_fields(fact, &fields);
     must(!fields.full);
-    if (!buf_space(out, LENGTH_BYTES + fields.len))
-        return;
-    add_integer(out, fields.len, LENGTH_BYTES);
-    buf_add(out, buf_bytes(&fields));
+    if (buf_space(out, LENGTH_BYTES + fields.len))
+        pack_bytes16(out, buf_bytes(&fields));
 }
 
 /* ---- decoding ---- */
-
-static uint64_t read_integer(struct bytes value)
-{
-    uint64_t number = 0;
-
-    for (size_t i = 0; i < value.len; i++)
-        number |= (uint64_t)value.at[i] << 8 * i;
-    return number;
-}
 
 static bool read_text(struct bytes value, char *text, size_t cap)
 {
@@ -188,84 +183,86 @@ static bool read_text(struct bytes value, char *text, size_t cap)
     return bytes_equal(bytes_of_string(text), value);
 }
 
-static bool read_code(struct bytes value, struct fact *fact)
+static bool read_code(struct unpack *in, struct fact *fact)
 {
-    fact->code = (uint16_t)read_integer(value);
+    fact->code = unpack_u16(in);
     return fact->code != 0;
 }
 
-static bool read_moment(struct bytes value, struct fact *fact)
+static bool read_moment(struct unpack *in, struct fact *fact)
 {
-    fact->at.wall_ms = (int64_t)read_integer(bytes_take(value, 8));
-    fact->at.counter = (uint32_t)read_integer(bytes_skip(value, 8));
+    fact->at.wall_ms = (int64_t)unpack_u64(in);
+    fact->at.counter = unpack_u32(in);
     return fact->at.wall_ms >= 0;
 }
 
-static bool read_node(struct bytes value, struct fact *fact)
+static bool read_node(struct unpack *in, struct fact *fact)
 {
-    return read_text(value, fact->node, sizeof fact->node);
+    return read_text(in->left, fact->node, sizeof fact->node);
 }
 
-static bool read_member(struct bytes value, struct fact *fact)
+static bool read_member(struct unpack *in, struct fact *fact)
 {
-    fact->member = (uint32_t)read_integer(value);
+    fact->member = unpack_u32(in);
     return true;
 }
 
-static bool read_incarnation(struct bytes value, struct fact *fact)
+static bool read_incarnation(struct unpack *in, struct fact *fact)
 {
-    fact->incarnation = (uint32_t)read_integer(value);
+    fact->incarnation = unpack_u64(in);
     return true;
 }
 
-static bool read_origin(struct bytes value, struct fact *fact)
+static bool read_origin(struct unpack *in, struct fact *fact)
 {
-    fact->origin = read_integer(value);
+    fact->origin = unpack_u64(in);
     return true;
 }
 
-static bool read_sequence(struct bytes value, struct fact *fact)
+static bool read_sequence(struct unpack *in, struct fact *fact)
 {
-    fact->sequence = read_integer(value);
+    fact->sequence = unpack_u64(in);
     return true;
 }
 
-static bool read_subject(struct bytes value, struct fact *fact)
+static bool read_subject(struct unpack *in, struct fact *fact)
 {
-    fact->subject_kind = value.at[0];
-    return read_text(bytes_skip(value, 1), fact->subject, sizeof fact->subject);
+    fact->subject_kind = unpack_u8(in);
+    return read_text(in->left, fact->subject, sizeof fact->subject);
 }
 
-static bool read_epoch(struct bytes value, struct fact *fact)
+static bool read_epoch(struct unpack *in, struct fact *fact)
 {
-    fact->epoch = read_integer(value);
+    fact->epoch = unpack_u64(in);
     return true;
 }
 
 /* More of them than we hold were added by a newer version. */
-static bool read_number(struct bytes value, struct fact *fact)
+static bool read_number(struct unpack *in, struct fact *fact)
 {
+    uint8_t kind = unpack_u8(in);
+
     if (fact->number_count < FACT_NUMBERS_MAX)
-        fact->numbers[fact->number_count++] = (struct fact_number){
-            .kind = value.at[0], .value = (int64_t)read_integer(bytes_skip(value, 1))};
+        fact->numbers[fact->number_count++] =
+            (struct fact_number){.kind = kind, .value = (int64_t)unpack_u64(in)};
     return true;
 }
 
-static bool read_sentence(struct bytes value, struct fact *fact)
+static bool read_sentence(struct unpack *in, struct fact *fact)
 {
-    return read_text(value, fact->text, sizeof fact->text);
+    return read_text(in->left, fact->text, sizeof fact->text);
 }
 
 static const struct field {
     uint8_t least, most; /* bytes of the value */
-    bool (*read)(struct bytes value, struct fact *fact);
+    bool (*read)(struct unpack *in, struct fact *fact);
     const char *wrong;
 } fields[] = {
     [TAG_CODE] = {2, 2, read_code, "the code is wrong"},
     [TAG_MOMENT] = {12, 12, read_moment, "the moment is wrong"},
     [TAG_NODE] = {0, FACT_NODE_MAX - 1, read_node, "the node's name is wrong"},
     [TAG_MEMBER] = {4, 4, read_member, "the member is wrong"},
-    [TAG_INCARNATION] = {4, 4, read_incarnation, "the incarnation is wrong"},
+    [TAG_INCARNATION] = {8, 8, read_incarnation, "the incarnation is wrong"},
     [TAG_ORIGIN] = {8, 8, read_origin, "the origin is wrong"},
     [TAG_SEQUENCE] = {8, 8, read_sequence, "the sequence is wrong"},
     [TAG_SUBJECT] = {1, FACT_SUBJECT_MAX, read_subject, "the subject is wrong"},
@@ -278,35 +275,35 @@ static const struct field {
 static const char *read_field(uint8_t tag, struct bytes value, struct fact *fact)
 {
     const struct field *field = tag < ARRAY_LEN(fields) ? &fields[tag] : NULL;
+    struct unpack in = unpack_of(value);
 
     if (tag == 0)
         return "a field has no tag";
     if (!field)
         return NULL;
-    if (value.len < field->least || value.len > field->most || !field->read(value, fact))
+    if (value.len < field->least || value.len > field->most || !field->read(&in, fact))
         return field->wrong;
     return NULL;
 }
 
 static const char *read_fields(struct bytes bytes, struct fact *fact)
 {
+    struct unpack in = unpack_of(bytes);
     uint8_t before = 0;
 
-    while (bytes.len) {
-        uint8_t tag = bytes.at[0];
+    while (in.left.len) {
+        uint8_t tag = unpack_u8(&in);
+        struct bytes value = unpack_bytes8(&in);
         const char *why;
-        size_t len;
 
-        if (bytes.len < FIELD_BYTES || bytes.len - FIELD_BYTES < bytes.at[1])
+        if (in.bad)
             return "a field is longer than the fact";
         if (tag < before || (tag == before && tag != TAG_NUMBER))
             return "the fields are not in order";
-        len = bytes.at[1];
-        why = read_field(tag, bytes_of(bytes.at + FIELD_BYTES, len), fact);
+        why = read_field(tag, value, fact);
         if (why)
             return why;
         before = tag;
-        bytes = bytes_skip(bytes, FIELD_BYTES + len);
     }
     return fact->code ? NULL : "the fact has no code";
 }
@@ -319,13 +316,14 @@ static enum fact_outcome wrong(const char **why, const char *what)
 
 enum fact_outcome fact_decode(struct bytes bytes, struct fact *fact, size_t *used, const char **why)
 {
+    struct unpack in = unpack_of(bytes);
     struct fact read = {0};
     const char *what;
     size_t len;
 
     if (bytes.len < LENGTH_BYTES)
         return FACT_MORE;
-    len = read_integer(bytes_take(bytes, LENGTH_BYTES));
+    len = unpack_u16(&in);
     if (len < 1 || len > FACT_FOREIGN_MAX - LENGTH_BYTES)
         return wrong(why, "the length is impossible");
     if (bytes.len > LENGTH_BYTES && bytes.at[LENGTH_BYTES] != VERSION)

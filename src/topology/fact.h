@@ -77,7 +77,7 @@ struct fact {
     struct moment at;
     char node[FACT_NODE_MAX]; /* that saw it */
     uint32_t member;          /* its id then; 0: none yet */
-    uint32_t incarnation;     /* of its agent */
+    uint64_t incarnation;     /* of its agent */
     /* Place in the node's own timeline: sequences count up by one, over restarts too; the origin is drawn at random at each start of the
      * agent. (node, origin, sequence) names a fact in the whole cluster. */
     uint64_t origin, sequence;
