@@ -119,6 +119,7 @@ struct session {
     struct exchange *exchange;
     struct chunk *held; /* the beginning of a head, or bytes that came too early */
     uint32_t held_at, held_len;
+    uint32_t taken; /* stream_taken when the deadline was set */
     struct http1_scan scan;
     struct address client;
     struct address destination; /* where the client connected to, by a PROXY header; else none */
@@ -207,6 +208,7 @@ struct exchange {
     uint32_t piece_count, piece_bytes;
     uint64_t body_bytes, body_max;
     uint64_t progress; /* of a relay, when last looked at */
+    uint32_t taken;    /* as the session's, by the backend */
     int64_t client_idle_ms, backend_idle_ms, response_ms, connect_ms;
     struct instant sent;          /* in this try */
     uint64_t bytes_in, bytes_out; /* from and to the client */
@@ -282,6 +284,8 @@ struct balancer *session_balancer(const struct session *s);
 void session_accepted(struct listener *listener, int fd, const struct address *peer);
 void session_starved(struct listener *listener, int error);
 void session_deadline(struct session *s, struct instant at);
+/* Something waits for the client, and it has taken something since the deadline was set. */
+bool session_moves(const struct session *s);
 /* Answers by itself, with a line of text. The connection ends with it unless `keep`. True: it was queued. */
 bool session_answer(struct session *s, uint16_t status, bool keep, bool body);
 void session_ready(struct session *s); /* for the next request */

@@ -284,16 +284,23 @@ void exchange_deadline(struct exchange *x)
         ms = x->backend_idle_ms;
         break;
     }
+    x->taken = x->upstream ? stream_taken(&x->upstream->stream) : 0;
     session_deadline(x->session, after_ms(now_of(x), ms));
 }
 
-/* True when a relay has moved something since it was last asked. */
+/* True when somebody has taken some of what waited, however slowly: a relay moved something since it was last asked, or the kernel took
+ * something of a queue since the deadline was set. While an answer's head is waited for, only a relay counts: the client may be busy with an earlier answer. */
 static bool moves(struct exchange *x)
 {
     uint64_t moved = stream_relay_moved(&x->session->stream);
 
     if (x->upstream)
         moved += stream_relay_moved(&x->upstream->stream);
+    if (x->upstream && (x->phase == PHASE_SEND || x->phase == PHASE_TUNNEL) &&
+        stream_queued(&x->upstream->stream) > 0 && stream_taken(&x->upstream->stream) != x->taken)
+        return true;
+    if ((x->phase == PHASE_ANSWER || x->phase == PHASE_TUNNEL) && session_moves(x->session))
+        return true;
     if (moved == x->progress)
         return false;
     x->progress = moved;

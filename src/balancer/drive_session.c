@@ -30,6 +30,7 @@ bool session_last(const struct session *s)
 void session_deadline(struct session *s, struct instant at)
 {
     s->deadline = at;
+    s->taken = stream_taken(&s->stream);
     if (!timer_armed(&s->timer) || at.ns < s->timer.at.ns)
         timer_arm(s->stream.loop, &s->timer, at);
 }
@@ -37,6 +38,11 @@ void session_deadline(struct session *s, struct instant at)
 static void deadline_in(struct session *s, int64_t ms)
 {
     session_deadline(s, after_ms(loop_now(s->stream.loop), ms));
+}
+
+bool session_moves(const struct session *s)
+{
+    return stream_queued(&s->stream) > 0 && stream_taken(&s->stream) != s->taken;
 }
 
 static void close_session(struct session *s, bool reset)
@@ -428,7 +434,9 @@ static void time_is_up(struct timer *timer)
     }
     switch ((enum session_state)s->state) {
     case SESSION_HEAD:
-        if (s->held && !s->backlog)
+        if (session_moves(s) && !s->held)
+            wait_for_head(s);
+        else if (s->held && !s->backlog)
             refuse(s, 408, "the request's head did not come in time");
         else
             close_session(s, s->backlog);
@@ -437,8 +445,14 @@ static void time_is_up(struct timer *timer)
         exchange_timeout(s->exchange);
         session_resume(s);
         break;
-    case SESSION_PROXY:
     case SESSION_FINISH:
+        if (session_moves(s)) {
+            deadline_in(s, s->service->config->timeout_idle_ms);
+            break;
+        }
+        close_session(s, true);
+        break;
+    case SESSION_PROXY:
         close_session(s, true);
         break;
     case SESSION_LINGER:

@@ -113,6 +113,7 @@ struct stream {
     int fd;                     /* -1: closed */
     uint32_t flags;
     uint32_t queued;   /* bytes accepted by stream_send that the kernel has not taken */
+    uint32_t taken;    /* bytes of the queue that the kernel took, modulo 2^32 */
     uint16_t inflight; /* completions still owed by the kernel (io_uring) */
     uint16_t error;    /* errno, not yet told */
 };
@@ -136,6 +137,11 @@ MUST_USE bool stream_send(struct stream *stream, struct chunk *chunk, struct byt
 static inline uint32_t stream_queued(const struct stream *stream)
 {
     return stream->queued;
+}
+/* How many bytes the kernel has taken so far, modulo 2^32: whoever asks twice sees whether something moves. */
+static inline uint32_t stream_taken(const struct stream *stream)
+{
+    return stream->taken;
 }
 void stream_finish(struct stream *stream); /* FIN once the queue is sent; receiving goes on */
 /* Drops the queue and closes; `closed` follows in this or the next turn. `reset`: with RST instead of FIN. Twice: nothing. */

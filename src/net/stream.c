@@ -163,6 +163,7 @@ void queue_taken(struct stream *stream, size_t len)
 {
     must(len <= stream->queued);
     stream->queued -= (uint32_t)len;
+    stream->taken += (uint32_t)len;
     while (stream->queue && len >= stream->queue->len) {
         len -= stream->queue->len;
         queue_pop(stream);

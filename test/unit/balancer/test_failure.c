@@ -446,20 +446,13 @@ static void a_slow_body_is_given_up(void **state)
     hear_reset(w, server);
 }
 
-static void a_silent_client_is_let_go(void **state)
-{
-    struct world *w = begin(state, YAML("timeout: {idle: 50ms}", "  one: {backends: [$A]}\n"));
-    struct peer *client = dial(w);
-
-    hear_end(w, client);
-    assert_string_equal(client->text, "");
-}
-
 /* Says as much as somebody takes. How much that was. */
 static size_t say_all_that_goes(struct world *w, struct peer *peer, uint32_t *chunks_least)
 {
-    static const char text[8 + 0xea60] = "00ea60\r\n";
+    static char text[8 + 60000 + 2] = "00ea60\r\n"; /* one chunk */
     size_t said = 0;
+
+    memcpy(text + sizeof text - 2, "\r\n", 2);
 
     for (int refused = 0; refused < 20;) {
         size_t at = said % sizeof text;
@@ -472,6 +465,48 @@ static size_t say_all_that_goes(struct world *w, struct peer *peer, uint32_t *ch
             *chunks_least = loop_chunks_free(w->loop);
     }
     return said;
+}
+
+/* What waits for it never becomes nothing, and nothing new comes: only how much it takes says that it is there. */
+static void a_client_that_reads_slowly_is_no_silent_one(void **state)
+{
+    enum { IDLE_MS = 400, PIECE = 4096 };
+    struct world *w =
+        begin(state, YAML("protocol: http", "  one: {backends: [$A], timeout: {idle: 400ms}}\n"));
+    const int small = 8192;
+    struct peer *client, *server;
+    struct instant begun;
+    uint32_t least = UINT32_MAX;
+    char piece[PIECE];
+
+    assert_int_equal(setsockopt(w->listener, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    client = dial(w);
+    assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    say(w, client, GET);
+    server = admit(w, 0);
+    hear(w, server, "\r\n\r\n");
+    say(w, server, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    say_all_that_goes(w, server, &least);
+    begun = loop_now(w->loop);
+    while (!passed(after_ms(begun, 3LL * IDLE_MS), loop_now(w->loop))) {
+        struct instant next = after_ms(loop_now(w->loop), IDLE_MS / 16);
+
+        TURN_UNTIL(w, passed(next, loop_now(w->loop)));
+        if (recv(client->fd, piece, sizeof piece, 0) <= 0)
+            assert_int_equal(errno, EAGAIN);
+    }
+    assert_int_equal(service(w)->timeouts, 0);
+    hear_reset(w, server); /* who takes nothing is let go after all */
+    assert_int_equal(service(w)->timeouts, 1);
+}
+
+static void a_silent_client_is_let_go(void **state)
+{
+    struct world *w = begin(state, YAML("timeout: {idle: 50ms}", "  one: {backends: [$A]}\n"));
+    struct peer *client = dial(w);
+
+    hear_end(w, client);
+    assert_string_equal(client->text, "");
 }
 
 static void a_client_that_never_reads_holds_little(void **state)
@@ -578,6 +613,7 @@ int main(void)
         BOTH(an_answer_that_stands_still_is_cut),
         BOTH(a_slow_head_is_given_up),
         BOTH(a_slow_body_is_given_up),
+        BOTH(a_client_that_reads_slowly_is_no_silent_one),
         BOTH(a_silent_client_is_let_go),
         BOTH(a_client_that_never_reads_holds_little),
         BOTH(a_client_that_goes_away_takes_its_request_along),
