@@ -58,16 +58,17 @@ uint32_t wal_segments(const struct wal *wal);
 /* Stages one record; its index is wal_next, the body is copied. When the segment is full, what was staged before is made durable and
  * the next segment begun. Fails with ENOSPC without the record: those staged before it remain. */
 MUST_USE bool wal_append(struct wal *wal, const struct wal_record *record, struct err *err);
-/* Makes all that is staged durable: one write, one sync. Nothing staged: nothing is done. */
+/* Makes all that is staged durable: one write, one sync. Nothing staged: nothing is done. After ENOSPC it remains staged. */
 MUST_USE bool wal_sync(struct wal *wal, struct err *err);
 /* Stages the end of all records after `index`, which is at least wal_first - 1 and below wal_next; then wal_next is index + 1.
  * Until the next wal_sync a crash may leave the old tail, whole; together with appends staged after it it is one atomic change. */
 MUST_USE bool wal_truncate_after(struct wal *wal, uint64_t index, struct err *err);
-/* Recycles whole segments that hold only records below `index`; some of them may remain. Records that are staged are not touched. */
+/* Syncs, then recycles whole segments that hold only records below `index`; some of them may remain. */
 MUST_USE bool wal_drop_before(struct wal *wal, uint64_t index, struct err *err);
-/* Recycles the oldest segment; there are at least two. */
+/* Syncs, then recycles the oldest segment; there are at least two. */
 MUST_USE bool wal_drop_oldest(struct wal *wal, struct err *err);
-/* Forgets all records; the log is empty, and goes on with `next` (at least 1). Durable when it returns. */
+/* Forgets all records; the log is empty, and goes on with `next` (at least 1). Durable when it returns. After ENOSPC it may be done and not
+ * yet durable: it is to be called again. */
 MUST_USE bool wal_reset(struct wal *wal, uint64_t next, struct err *err);
 /* Hands over the durable records from `from` to `to` (clipped to what there is), in order, until `each` returns false. The body is
  * valid during the call. `each` calls nothing of this log. A failure is of reading: it does not poison. */

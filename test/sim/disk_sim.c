@@ -288,7 +288,7 @@ static bool sim_open(struct disk *disk, const char *name, bool create, int *file
     struct disk_sim_file *opened;
     bool dies;
 
-    if (!may(sim, DISK_SIM_OPEN, name, &dies, err))
+    if (!may(sim, found || !create ? DISK_SIM_OPEN : DISK_SIM_CREATE, name, &dies, err))
         return false;
     if (!found && !create)
         return fail(err, ENOENT, name);

@@ -11,7 +11,7 @@
 #include "wal/disk.h"
 
 enum disk_sim_op {
-    DISK_SIM_OPEN = 1u << 0,
+    DISK_SIM_OPEN = 1u << 0, /* of a file that is there */
     DISK_SIM_READ = 1u << 1,
     DISK_SIM_WRITE = 1u << 2,
     DISK_SIM_ALLOCATE = 1u << 3,
@@ -20,9 +20,10 @@ enum disk_sim_op {
     DISK_SIM_RENAME = 1u << 6,
     DISK_SIM_REMOVE = 1u << 7,
     DISK_SIM_LIST = 1u << 8,
-    DISK_SIM_ALL = (1u << 9) - 1,
+    DISK_SIM_CREATE = 1u << 9,
+    DISK_SIM_ALL = (1u << 10) - 1,
     /* Those after which a crash may leave something else than before. */
-    DISK_SIM_CHANGES = DISK_SIM_ALL & ~(DISK_SIM_READ | DISK_SIM_LIST),
+    DISK_SIM_CHANGES = DISK_SIM_ALL & ~(DISK_SIM_OPEN | DISK_SIM_READ | DISK_SIM_LIST),
 };
 
 struct disk_sim {

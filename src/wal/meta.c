@@ -1,0 +1,114 @@
+/*
+ * Metadata in two slots. A write goes to the slot that is not the newest, so a torn one leaves the other.
+ *
+ * What is read at the open is written again, to the other slot: after a failed sync the page cache may show what the disk never got.
+ */
+#include "wal/frame.h"
+#include "wal/wal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { FILE_BYTES = 2 * FRAME_SLOT_BYTES };
+
+static bool write_slot(struct wal_meta *meta, struct bytes body, struct err *err)
+{
+    const struct disk_ops *ops = meta->disk->ops;
+    uint64_t sequence = meta->sequence + 1, at = sequence % 2 * FRAME_SLOT_BYTES;
+    uint8_t slot[FRAME_SLOT_BYTES];
+
+    frame_put_slot(slot, sequence, body);
+    if (!ops->write(meta->disk, meta->file, at, bytes_of(slot, sizeof slot), err)) {
+        meta->poisoned = err->number != ENOSPC;
+        return err_during(err, "write '%s'", meta->name);
+    }
+    if (!ops->sync(meta->disk, meta->file, err)) {
+        meta->poisoned = true;
+        return err_during(err, "write '%s'", meta->name);
+    }
+    meta->sequence = sequence;
+    meta->len = (uint32_t)body.len;
+    if (body.len > 0 && body.at != meta->body)
+        memcpy(meta->body, body.at, body.len);
+    return true;
+}
+
+/* A name that is there is a file that is complete: it is made under another one. */
+static bool make(struct wal_meta *meta, struct err *err)
+{
+    struct disk *disk = meta->disk;
+    char name[DISK_NAME_MAX];
+    bool made;
+
+    must(snprintf(name, sizeof name, "%s.new", meta->name) < (int)sizeof name);
+    if (!disk->ops->open(disk, name, true, &meta->file, err))
+        return false;
+    made = disk->ops->allocate(disk, meta->file, FILE_BYTES, err) &&
+           write_slot(meta, (struct bytes){0}, err) &&
+           disk->ops->rename(disk, name, meta->name, err) && disk->ops->sync_names(disk, err);
+    if (!made)
+        disk->ops->close(disk, meta->file);
+    return made;
+}
+
+static bool read_slots(struct wal_meta *meta, struct err *err)
+{
+    uint8_t file[FILE_BYTES];
+    bool found = false;
+    size_t got;
+
+    if (!meta->disk->ops->read(meta->disk, meta->file, 0, file, sizeof file, &got, err))
+        return false;
+    for (unsigned i = 0; i < 2 && got == sizeof file; i++) {
+        uint64_t sequence;
+        struct bytes body;
+
+        if (!frame_get_slot(bytes_of(file + i * FRAME_SLOT_BYTES, FRAME_SLOT_BYTES), i, &sequence,
+                            &body) ||
+            (found && sequence < meta->sequence))
+            continue;
+        found = true;
+        meta->sequence = sequence;
+        meta->len = (uint32_t)body.len;
+        memcpy(meta->body, body.at, body.len);
+    }
+    if (!found) {
+        err_record(err, ERR_SYSTEM, EILSEQ, "'%s' is damaged: neither of its two slots is valid",
+                   meta->name);
+        return false;
+    }
+    return true;
+}
+
+bool wal_meta_open(struct wal_meta *meta, struct disk *disk, const char *name, struct err *err)
+{
+    bool opened;
+
+    must(strlen(name) + 4 < DISK_NAME_MAX);
+    memset(meta, 0, sizeof *meta);
+    meta->disk = disk;
+    memcpy(meta->name, name, strlen(name) + 1);
+    if (!disk->ops->open(disk, name, false, &meta->file, err))
+        return err->number == ENOENT && make(meta, err) ? true : err_during(err, "open '%s'", name);
+    opened = disk->ops->sync_names(disk, err) && read_slots(meta, err) &&
+             write_slot(meta, bytes_of(meta->body, meta->len), err);
+    if (!opened)
+        disk->ops->close(disk, meta->file);
+    return opened ? true : err_during(err, "open '%s'", name);
+}
+
+void wal_meta_close(struct wal_meta *meta)
+{
+    meta->disk->ops->close(meta->disk, meta->file);
+}
+
+bool wal_meta_write(struct wal_meta *meta, struct bytes body, struct err *err)
+{
+    must(body.len <= WAL_META_BYTES_MAX);
+    if (meta->poisoned) {
+        err_record(err, ERR_SYSTEM, EIO, "'%s' failed before: what the disk holds is not known",
+                   meta->name);
+        return false;
+    }
+    return write_slot(meta, body, err);
+}
