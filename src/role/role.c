@@ -82,7 +82,8 @@ static void drain(struct role *role, int64_t within_ms)
         return;
     }
     role->events->drain(role, after_ms(loop_now(role->loop), within_ms));
-    role_close_listeners_soon(role);
+    if (role->kind == ROLE_WORKER)
+        role_close_listeners_soon(role);
 }
 
 static void reopen(struct role *role, struct frame *frame)
@@ -327,6 +328,11 @@ void role_drained(struct role *role)
     send_number(role, MESSAGE_DRAINED, 0);
     if (!role->over)
         end(role, 0);
+}
+
+void role_fail(struct role *role)
+{
+    end(role, 1);
 }
 
 bool role_reload(struct role *role, struct err *err)

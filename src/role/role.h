@@ -91,6 +91,8 @@ int role_run(struct role *role, enum role_kind kind, const struct role_events *e
 /* Unmaps a generation that is not the current one; unknown numbers are fine. */
 void role_forget(struct role *role, uint64_t generation);
 void role_drained(struct role *role);
+/* Ends the process as failed, after the present turn: the supervisor starts another. */
+void role_fail(struct role *role);
 /* Asks the supervisor to read the configuration again; `reloaded` follows. False: the channel is full or gone. */
 MUST_USE bool role_reload(struct role *role, struct err *err);
 

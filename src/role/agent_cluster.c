@@ -1,0 +1,456 @@
+#include "role/agent_cluster.h"
+
+#include "base/hash.h"
+#include "base/own.h"
+#include "net/tls.h"
+#include "role/log.h"
+#include "topology/fact.h"
+#include "wal/disk.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    SHOW_MS = 500, /* the board is never older while all is well */
+    RETRY_MS = 10000,
+    STOP_MS = 1500, /* the supervisor allows two seconds */
+    SETTLE_MS = 10, /* between looks whether the last facts are durable */
+    PEM_MAX = 64 << 10,
+    HASHED_MAX = 4 << 20,
+    PPM_PER_HUNDREDTH = 100,
+};
+
+/* ---- what the configuration says ---- */
+
+static uint32_t collect_nodes(const struct role_generation *generation, struct cluster_node *nodes)
+{
+    struct image image = generation->image;
+    struct ref ref = generation->config->nodes;
+    const struct config_node *from = image_items(image, ref, sizeof *from);
+
+    must(ref.count <= CLUSTER_NODES_MAX);
+    for (uint32_t i = 0; i < ref.count; i++) {
+        nodes[i] = (struct cluster_node){.name = image_string(image, from[i].item.name),
+                                         .zone = image_string(image, from[i].zone),
+                                         .count = from[i].path_count,
+                                         .witness = from[i].witness};
+        memcpy(nodes[i].addresses, from[i].paths, sizeof from[i].paths);
+    }
+    return ref.count;
+}
+
+static struct cluster_timing timing_of(const struct config *config)
+{
+    const struct config_failover *failover = &config->failover;
+
+    return (struct cluster_timing){.heartbeat_ms = failover->heartbeat_ms,
+                                   .election_ms = failover->election_timeout_ms,
+                                   .lease_ms = failover->lease_ms,
+                                   .drift_ppm = (uint32_t)(failover->drift * PPM_PER_HUNDREDTH),
+                                   .detection_beats = (uint32_t)failover->detection_threshold};
+}
+
+/* Of what must be the same on every node, as it is understood and not as it is written; paths, workers and the like are a node's own affair. */
+static uint64_t hash_of(const struct role_generation *generation)
+{
+    static const char *const shared[] = {"cluster", "failover", "nodes", "services", "pools"};
+    struct option rows[ARRAY_LEN(shared) + 1] = {0};
+    uint32_t count = 0;
+    struct buf text;
+    uint64_t hash;
+
+    for (const struct option *row = config_options; row->key; row++)
+        for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+            if (strcmp(row->key, shared[i]) == 0)
+                rows[count++] = *row;
+    must(count == ARRAY_LEN(shared));
+    buf_init(&text, HASHED_MAX);
+    schema_show(rows, generation->image, true, &text);
+    hash = hash_bytes(0, buf_bytes(&text));
+    buf_fini(&text);
+    return hash;
+}
+
+static uint32_t collect_listeners(const struct role_generation *generation, int *listeners)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < CONFIG_PATHS_MAX; i++)
+        if (generation->peer_fds[i] >= 0)
+            listeners[count++] = generation->peer_fds[i];
+    return count;
+}
+
+/* ---- certificates ---- */
+
+static bool read_pem(const char *path, struct buf *text, struct err *err)
+{
+    autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = 1;
+
+    if (fd < 0)
+        return err_system(err, "open '%s' (`nines cert init` makes certificates)", path);
+    while (got > 0) {
+        uint8_t *space = buf_space(text, 4096);
+
+        if (!space)
+            return err_set(err, ERR_CONFIG, "'%s' is larger than %d bytes", path, PEM_MAX);
+        got = read(fd, space, 4096);
+        if (got < 0)
+            return err_system(err, "read '%s'", path);
+        buf_grew(text, (size_t)got);
+    }
+    return true;
+}
+
+struct pems {
+    struct buf authority, certificate, key;
+    uint64_t hash;
+};
+
+static bool read_pems(const struct agent_cluster *agent, struct pems *pems, struct err *err)
+{
+    static struct config_tls files;
+
+    config_tls(agent->generation->image, agent->role->node, &files);
+    if (!read_pem(files.authority, &pems->authority, err) ||
+        !read_pem(files.certificate, &pems->certificate, err) ||
+        !read_pem(files.key, &pems->key, err))
+        return false;
+    pems->hash = hash_bytes(0, buf_bytes(&pems->authority));
+    pems->hash = hash_bytes(pems->hash, buf_bytes(&pems->certificate));
+    pems->hash = hash_bytes(pems->hash, buf_bytes(&pems->key));
+    return true;
+}
+
+/* A key stays in no memory that is used again. */
+static void drop_pems(struct pems *pems)
+{
+    if (pems->key.at)
+        explicit_bzero(pems->key.at, pems->key.cap);
+    buf_fini(&pems->authority);
+    buf_fini(&pems->certificate);
+    buf_fini(&pems->key);
+}
+
+static bool make_context(struct agent_cluster *agent, const struct pems *pems,
+                         struct tls_context **context, struct err *err)
+{
+    if (!tls_context_of_pem(context, buf_bytes(&pems->authority), buf_bytes(&pems->certificate),
+                            buf_bytes(&pems->key), err))
+        return err_during(err, "this node's certificate");
+    if (strcmp(tls_context_name(*context), agent->role->node) == 0)
+        return true;
+    err_record(err, ERR_CONFIG, 0, "the certificate is of '%s', and this node is '%s'",
+               tls_context_name(*context), agent->role->node);
+    tls_context_close(*context);
+    return false;
+}
+
+/* Reads the files again; a context that is in use is replaced only by one that is good and differs. */
+static bool renew_tls(struct agent_cluster *agent, struct err *err)
+{
+    struct tls_context *context, *before = agent->tls;
+    struct pems pems = {0};
+    bool good;
+
+    buf_init(&pems.authority, PEM_MAX);
+    buf_init(&pems.certificate, PEM_MAX);
+    buf_init(&pems.key, PEM_MAX);
+    good = read_pems(agent, &pems, err);
+    if (good && (!agent->tls || pems.hash != agent->tls_hash)) {
+        good = make_context(agent, &pems, &context, err);
+        if (good) {
+            agent->tls = context;
+            agent->tls_hash = pems.hash;
+            if (agent->cluster)
+                cluster_use_tls(agent->cluster, context);
+            if (before)
+                log_info("the certificate was renewed");
+            tls_context_close(before);
+        }
+    }
+    drop_pems(&pems);
+    return good;
+}
+
+/* ---- what the cluster tells ---- */
+
+static void on_fact(void *context, const struct fact *fact)
+{
+    agent_take_fact(context, fact);
+}
+
+static void show_soon(struct agent_cluster *agent)
+{
+    timer_arm(agent->role->loop, &agent->refresh, loop_now(agent->role->loop));
+}
+
+static void on_changed(void *context)
+{
+    show_soon(context);
+}
+
+static void on_lease(void *context, uint32_t slot, const char *resource, struct instant until)
+{
+    struct agent_cluster *agent = context;
+
+    agent_show_lease(agent->role->board, slot, resource, until);
+}
+
+static void on_request(void *context, const char *node, uint64_t ticket, struct bytes bytes)
+{
+    (void)node;
+    agent_take_request(context, ticket, bytes);
+}
+
+static struct moment on_moment(void *context)
+{
+    struct agent_cluster *agent = context;
+
+    return timeline_now(agent->timeline);
+}
+
+static void on_heard_moment(void *context, const char *node, struct moment moment)
+{
+    struct agent_cluster *agent = context;
+
+    (void)node;
+    (void)timeline_heard(agent->timeline, moment);
+}
+
+/* The process ends; the next one starts from what the disk really holds. */
+static void on_failed(void *context, const struct err *err)
+{
+    struct agent_cluster *agent = context;
+
+    agent_show_no_leases(agent->role->board);
+    log_error("the cluster cannot go on in this process", log_text("error.message", err->text));
+    role_fail(agent->role);
+}
+
+static void on_closed(void *context)
+{
+    struct agent_cluster *agent = context;
+
+    agent->cluster = NULL;
+    disk_close(agent->disk);
+    agent->disk = NULL;
+    if (agent->stopping)
+        timer_arm(agent->role->loop, &agent->retry, loop_now(agent->role->loop));
+}
+
+/* ---- opening ---- */
+
+static bool open_cluster(struct agent_cluster *agent, const char *directory, struct err *err)
+{
+    static const struct cluster_events events = {.fact = on_fact,
+                                                 .changed = on_changed,
+                                                 .lease = on_lease,
+                                                 .request = on_request,
+                                                 .moment = on_moment,
+                                                 .heard_moment = on_heard_moment,
+                                                 .failed = on_failed,
+                                                 .closed = on_closed};
+    const struct role_generation *generation = agent->generation;
+    static struct cluster_node nodes[CLUSTER_NODES_MAX];
+    int listeners[CLUSTER_PATHS_MAX];
+    struct cluster_options options = {
+        .loop = agent->role->loop,
+        .cluster = image_string(generation->image, generation->config->cluster),
+        .node = agent->role->node,
+        .nodes = nodes,
+        .node_count = collect_nodes(generation, nodes),
+        .timing = timing_of(generation->config),
+        .config_hash = hash_of(generation),
+        .tls = agent->tls,
+        .listeners = listeners,
+        .listener_count = collect_listeners(generation, listeners),
+        .events = &events,
+        .context = agent};
+
+    if (getrandom(&options.seed, sizeof options.seed, 0) != sizeof options.seed)
+        return err_system(err, "draw a seed");
+    if (!disk_open(&agent->disk, directory, err))
+        return false;
+    options.disk = agent->disk;
+    if (cluster_open(&agent->cluster, &options, err))
+        return true;
+    disk_close(agent->disk);
+    agent->disk = NULL;
+    return false;
+}
+
+static bool open_all(struct agent_cluster *agent, struct err *err)
+{
+    const struct role_generation *generation = agent->generation;
+    const char *directory = image_string(generation->image, generation->config->directory);
+    char path[CONFIG_PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/timeline", directory);
+    if (!agent->timeline && !agent_facts_open(agent, path, err))
+        return false;
+    if (config_has_peers(generation->config) && !renew_tls(agent, err))
+        return false;
+    snprintf(path, sizeof path, "%s/cluster", directory);
+    return open_cluster(agent, path, err);
+}
+
+/* Once per reason, or a log would say nothing else. */
+static void say_why_not(struct agent_cluster *agent, const struct err *err)
+{
+    char sentence[sizeof agent->sentence];
+
+    bytes_to_string(bytes_of_string(err->text), sentence, sizeof sentence);
+    if (strcmp(agent->sentence, sentence) == 0)
+        return;
+    memcpy(agent->sentence, sentence, sizeof sentence);
+    if (config_has_peers(agent->generation->config))
+        log_error("this node takes no part in its cluster", log_text("error.message", err->text));
+    else
+        log_warning("this node has no leases and no timeline",
+                    log_text("error.message", err->text));
+}
+
+static void try_to_open(struct agent_cluster *agent)
+{
+    struct loop *loop = agent->role->loop;
+    struct err err;
+
+    if (open_all(agent, &err)) {
+        agent->sentence[0] = '\0';
+    } else {
+        say_why_not(agent, &err);
+        timer_arm(loop, &agent->retry, after_ms(loop_now(loop), RETRY_MS));
+    }
+    show_soon(agent);
+}
+
+/* ---- timers ---- */
+
+static void identify(struct agent_cluster *agent)
+{
+    const struct cluster_view *view = cluster_view(agent->cluster);
+
+    timeline_identify(agent->timeline, view->self, (uint32_t)view->incarnation);
+}
+
+static void on_refresh(struct timer *timer)
+{
+    struct agent_cluster *agent = container_of(timer, struct agent_cluster, refresh);
+    struct loop *loop = agent->role->loop;
+
+    if (agent->cluster)
+        identify(agent);
+    agent_show(agent);
+    timer_arm(loop, timer, after_ms(loop_now(loop), SHOW_MS));
+}
+
+/* What is to be waited for at a stop: the cluster's goodbye, then the last facts. */
+static bool is_settled(const struct agent_cluster *agent)
+{
+    return !agent->cluster && (!agent->timeline || timeline_settled(agent->timeline));
+}
+
+static void on_retry(struct timer *timer)
+{
+    struct agent_cluster *agent = container_of(timer, struct agent_cluster, retry);
+    struct loop *loop = agent->role->loop;
+
+    if (!agent->stopping)
+        try_to_open(agent);
+    else if (is_settled(agent) || passed(agent->stop_by, loop_now(loop)))
+        role_drained(agent->role);
+    else
+        timer_arm(loop, timer, after_ms(loop_now(loop), SETTLE_MS));
+}
+
+/* ---- life ---- */
+
+static struct agent_cluster *of_link(struct link *link)
+{
+    return container_of(link, struct agent_cluster, monitor);
+}
+
+static void on_asked(struct link *link, uint32_t id, uint16_t verb, struct bytes query)
+{
+    agent_answer_monitor(of_link(link), id, (enum admin_verb)verb, query);
+}
+
+static void on_monitor_gone(struct link *link)
+{
+    agent_forget_monitor(of_link(link));
+}
+
+void agent_cluster_open(struct agent_cluster *agent, struct role *role)
+{
+    static const struct link_events events = {.received = on_asked, .ended = on_monitor_gone};
+
+    *agent = (struct agent_cluster){.role = role};
+    link_init(&agent->monitor, role->loop, &events);
+    timer_init(&agent->refresh, on_refresh);
+    timer_init(&agent->retry, on_retry);
+    agent_show_no_leases(role->board);
+}
+
+void agent_cluster_configure(struct agent_cluster *agent, const struct role_generation *generation)
+{
+    static struct cluster_node nodes[CLUSTER_NODES_MAX];
+    struct cluster_timing timing = timing_of(generation->config);
+    int listeners[CLUSTER_PATHS_MAX];
+    struct err err;
+
+    agent->generation = generation;
+    if (agent->stopping || !config_own_node(generation->image))
+        return;
+    if (!agent->cluster) {
+        try_to_open(agent);
+        return;
+    }
+    if (config_has_peers(generation->config) && !renew_tls(agent, &err))
+        log_error("the certificate stays as it was", log_text("error.message", err.text));
+    cluster_listen(agent->cluster, listeners, collect_listeners(generation, listeners));
+    cluster_configure(agent->cluster, nodes, collect_nodes(generation, nodes), &timing,
+                      hash_of(generation));
+}
+
+void agent_cluster_linked(struct agent_cluster *agent, int fd)
+{
+    link_open(&agent->monitor, fd);
+}
+
+static void record_stop(struct agent_cluster *agent)
+{
+    struct fact fact;
+
+    fact_init(&fact, FACT_AGENT_STOPPED, SUBJECT_NODE, agent->role->node);
+    fact_say(&fact, "nines was stopped in order on %s", agent->role->node);
+    agent_take_fact(agent, &fact);
+}
+
+void agent_cluster_drain(struct agent_cluster *agent)
+{
+    struct loop *loop = agent->role->loop;
+
+    agent->stopping = true;
+    agent->stop_by = after_ms(loop_now(loop), STOP_MS);
+    if (agent->timeline)
+        record_stop(agent);
+    if (agent->cluster)
+        cluster_close(agent->cluster, true);
+    timer_arm(loop, &agent->retry, loop_now(loop));
+}
+
+void agent_cluster_close(struct agent_cluster *agent)
+{
+    agent_show_no_leases(agent->role->board);
+    link_close(&agent->monitor);
+    timer_cancel(agent->role->loop, &agent->refresh);
+    timer_cancel(agent->role->loop, &agent->retry);
+    if (agent->cluster)
+        return; /* the process ends under it, as in a crash: all that it holds is made for that */
+    agent_facts_close(agent);
+    tls_context_close(agent->tls);
+}
