@@ -9,20 +9,39 @@
 #include <jansson.h>
 
 enum { CLIENT_TIMEOUT_MS = 10000 };
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_TIMEOUT = 5, EXIT_CONFIGURATION = 78 };
+enum {
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_TIMEOUT = 5,   /* no answer: it may have happened, or not */
+    EXIT_NO_QUORUM = 6, /* the cluster cannot decide now; nothing was changed */
+    EXIT_REFUSED = 7,   /* it would not be safe, or makes no sense; nothing was changed */
+    EXIT_CONFIGURATION = 78,
+};
 
 /* What all commands that talk to a nines take: `-c FILE`, `--socket PATH`, then their own. */
 struct client_options {
     char socket[256];
     bool json;            /* --json */
     bool all;             /* --all */
+    bool links;           /* --links */
+    bool witness;         /* --witness */
+    bool accept_loss;     /* --yes-i-accept-loss */
+    const char *timeout;  /* --timeout */
     const char *words[2]; /* operands */
     uint32_t word_count;
 };
 
-/* `wanted` operands must be there, and flags that `flags` names (a NULL-terminated list) are taken. */
+/* `wanted` operands must be there, and flags that `flags` names (a NULL-terminated list) are taken; one that takes a value ends with
+ * `=` in the list, and is written `--timeout 5s` or `--timeout=5s`. */
 MUST_USE bool client_parse(struct client_options *options, int argc, char **argv, uint32_t wanted,
                            const char *const *flags, struct err *err);
+
+/* The same, with `least` to `most` operands. */
+MUST_USE bool client_parse_some(struct client_options *options, int argc, char **argv,
+                                uint32_t least, uint32_t most, const char *const *flags,
+                                struct err *err);
+/* Percent-encodes all that is not an unreserved character (RFC 3986 2.3) or `:`. */
+void client_add_segment(struct buf *out, const char *text);
 
 struct client_answer {
     uint16_t status;

@@ -20,10 +20,41 @@ static bool is_taken(const char *const *flags, const char *word)
 static bool take_flag(struct client_options *options, const char *word, const char *const *flags,
                       struct err *err)
 {
+    const struct {
+        const char *flag;
+        bool *truth;
+    } rows[] = {
+        {"--json", &options->json},
+        {"--all", &options->all},
+        {"--links", &options->links},
+        {"--witness", &options->witness},
+        {"--yes-i-accept-loss", &options->accept_loss},
+    };
+
     if (!is_taken(flags, word))
         return err_set(err, ERR_USAGE, "unknown option '%s'", word);
-    options->json = options->json || strcmp(word, "--json") == 0;
-    options->all = options->all || strcmp(word, "--all") == 0;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strcmp(word, rows[i].flag) == 0)
+            *rows[i].truth = true;
+    return true;
+}
+
+/* `--timeout 5s` and `--timeout=5s`. False: this word is no option with its value. */
+static bool take_value(struct client_options *options, int argc, char **argv, int *at,
+                       const char *const *flags)
+{
+    static const char flag[] = "--timeout=";
+    const size_t len = sizeof flag - 2;
+    const char *word = argv[*at];
+
+    if (!is_taken(flags, flag) || strncmp(word, flag, len) != 0)
+        return false;
+    if (word[len] == '=')
+        options->timeout = word + len + 1;
+    else if (word[len] == '\0' && *at + 1 < argc)
+        options->timeout = argv[++*at];
+    else
+        return false;
     return true;
 }
 
@@ -48,23 +79,49 @@ static bool is_place(const char *word)
 bool client_parse(struct client_options *options, int argc, char **argv, uint32_t wanted,
                   const char *const *flags, struct err *err)
 {
+    return client_parse_some(options, argc, argv, wanted, wanted, flags, err);
+}
+
+bool client_parse_some(struct client_options *options, int argc, char **argv, uint32_t least,
+                       uint32_t most, const char *const *flags, struct err *err)
+{
     *options = (struct client_options){.socket = CLI_SOCKET};
     for (int i = 1; i < argc; i++) {
         if (is_place(argv[i])) {
             if (!take_place(options, argv[i], i + 1 < argc ? argv[i + 1] : NULL, err))
                 return false;
             i++;
+        } else if (take_value(options, argc, argv, &i, flags)) {
+            continue;
         } else if (argv[i][0] == '-' && argv[i][1]) {
             if (!take_flag(options, argv[i], flags, err))
                 return false;
-        } else if (options->word_count < wanted) {
+        } else if (options->word_count < most) {
             options->words[options->word_count++] = argv[i];
         } else {
             return err_set(err, ERR_USAGE, "'%s' is one word too many", argv[i]);
         }
     }
-    if (options->word_count < wanted)
-        return err_set(err, ERR_USAGE, "%u words are needed, %u were given", wanted,
+    if (options->word_count < least)
+        return err_set(err, ERR_USAGE, "%u words are needed, %u were given", least,
                        options->word_count);
     return true;
+}
+
+void client_add_segment(struct buf *out, const char *text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (; *text; text++) {
+        uint8_t byte = (uint8_t)*text, letter = byte | 0x20;
+
+        if ((letter >= 'a' && letter <= 'z') || (byte >= '0' && byte <= '9') ||
+            strchr("-._~:", byte)) {
+            buf_add_byte(out, byte);
+        } else {
+            buf_add_byte(out, '%');
+            buf_add_byte(out, (uint8_t)digits[byte >> 4]);
+            buf_add_byte(out, (uint8_t)digits[byte & 15]);
+        }
+    }
 }

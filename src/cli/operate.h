@@ -8,3 +8,16 @@ int run_top(int argc, char **argv);
 int run_drain(int argc, char **argv);
 int run_undrain(int argc, char **argv);
 int run_reload(int argc, char **argv);
+
+/* Of the cluster: drive_cluster.c. */
+int run_node_list(int argc, char **argv);
+int run_node_add(int argc, char **argv);
+int run_node_remove(int argc, char **argv);
+int run_node_recover(int argc, char **argv);
+int run_leader_transfer(int argc, char **argv);
+int run_lease_list(int argc, char **argv);
+int run_lease_take(int argc, char **argv);
+int run_lease_release(int argc, char **argv);
+int run_override_set(int argc, char **argv);
+int run_override_clear(int argc, char **argv);
+int run_override_list(int argc, char **argv);

@@ -10,8 +10,21 @@
 
 enum { SHOW_ROWS = 24, SHOW_COLUMNS = 80 };
 
-/* The page fits SHOW_ROWS lines by folding what is well; `all` folds nothing. */
-void show_status(json_t *status, bool all, bool colour, struct buf *out);
+enum show_what {
+    SHOW_ALL =
+        1, /* folds nothing; else the page fits SHOW_ROWS lines, where what is not well leaves room */
+    SHOW_LINKS = 2, /* all links, not only those that are not well */
+};
+
+void show_status(json_t *status, unsigned what, bool colour, struct buf *out);
+
+/* ---- the cluster: of `membership` in the status, which is /api/v1/cluster ---- */
+
+bool show_has_cluster(const json_t *membership);
+void show_cluster(struct canvas *canvas, const json_t *membership, bool all, bool links);
+void show_nodes(struct canvas *canvas, const json_t *membership, bool all);
+void show_leases(struct canvas *canvas, const json_t *membership, bool all);
+void show_links(struct canvas *canvas, const json_t *membership, bool all);
 
 /* ---- top ---- */
 

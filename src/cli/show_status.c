@@ -277,14 +277,17 @@ static void pools(struct page *page)
         pool(page, one);
 }
 
-void show_status(json_t *status, bool all, bool colour, struct buf *out)
+void show_status(json_t *status, unsigned what, bool colour, struct buf *out)
 {
-    struct page page = {.canvas = {.out = out, .colour = colour}, .status = status, .all = all};
+    struct page page = {
+        .canvas = {.out = out, .colour = colour}, .status = status, .all = (what & SHOW_ALL) != 0};
     size_t service_lines;
 
     show_headline(&page.canvas, status);
     show_node(&page.canvas, status);
     roles(&page);
+    show_cluster(&page.canvas, json_object_get(status, "membership"), page.all,
+                 (what & SHOW_LINKS) != 0);
     plan(&page, &service_lines);
     services(&page, service_lines);
     pools(&page);

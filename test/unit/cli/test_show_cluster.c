@@ -1,0 +1,118 @@
+/*
+ * The cluster's part of `nines status`.
+ */
+#include "cli/show.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char well_text[] =
+    "{'state':'member','sentence':'','leader':'b','quorum':true,'voters':3,'voters_alive':3,"
+    "'term':4,'applied':17,'nodes':["
+    "{'name':'a','role':'voter','state':'alive','self':true,'in_file':true,'member':1,"
+    "'incarnation':2,'heard_ms':null,'zone':'east'},"
+    "{'name':'b','role':'voter','state':'alive','leads':true,'linked':true,'in_file':true,"
+    "'member':2,'incarnation':1,'heard_ms':150,'phi':0.1},"
+    "{'name':'c','role':'witness','state':'alive','linked':true,'in_file':true,'member':3,"
+    "'incarnation':7,'heard_ms':1900,'phi':0.4,'configuration_differs':true}],"
+    "'links':[{'from':'a','to':'b','heard_ms':20,'suspected':false}],"
+    "'leases':[{'lease':'backup','holder':'a','here':true,'remaining_ms':1500}]}";
+
+static const char lost_text[] =
+    "{'state':'member','sentence':'no quorum: 1 of 3 voters are heard','leader':null,"
+    "'quorum':false,'nodes':["
+    "{'name':'a','role':'voter','state':'alive','self':true,'in_file':true,'member':1},"
+    "{'name':'b','role':'voter','state':'dead','in_file':true,'member':2,'heard_ms':61000,"
+    "'phi':99.9,'sentence':'refused'}],"
+    "'links':[{'from':'b','to':'a','heard_ms':61000,'suspected':true}],'leases':[]}";
+
+/* JSON with single quotes, for reading. */
+static json_t *parse(const char *text)
+{
+    char *copy = strdup(text);
+    json_error_t error;
+    json_t *json;
+
+    assert_non_null(copy);
+    for (char *at = copy; *at; at++)
+        if (*at == '\'')
+            *at = '"';
+    json = json_loads(copy, 0, &error);
+    if (!json)
+        fail_msg("%s", error.text);
+    free(copy);
+    return json;
+}
+
+static void assert_page(const char *text, bool links, const char *expected)
+{
+    json_t *membership = parse(text);
+    struct buf out;
+    struct canvas canvas = {.out = &out};
+
+    buf_init(&out, 1 << 16);
+    show_cluster(&canvas, membership, false, links);
+    buf_add_byte(&out, 0);
+    assert_string_equal((const char *)out.at, expected);
+    buf_fini(&out);
+    json_decref(membership);
+}
+
+static void names_the_leader_and_what_is_odd(void **state)
+{
+    (void)state;
+    assert_page(well_text, false,
+                "cluster: 3 of 3 voters are heard, b leads in term 4, entry 17\n"
+                "NODE (* leads)   ROLE     STATE       HEARD    PHI   RUN\n"
+                "a (here)         voter    alive           -      -     2 east\n"
+                "b *              voter    alive          0s    0.1     1\n"
+                "c                witness  alive          1s    0.4     7 another configuration\n"
+                "leases: backup on a\n");
+}
+
+static void says_what_is_missing_first(void **state)
+{
+    (void)state;
+    assert_page(lost_text, false,
+                "cluster: no quorum: 1 of 3 voters are heard\n"
+                "NODE (* leads)   ROLE     STATE       HEARD    PHI   RUN\n"
+                "a (here)         voter    alive           -      -     0\n"
+                "b                voter    dead           1m   99.9     0 refused\n"
+                "link: b was heard at a 1m ago, and is suspected there\n");
+}
+
+static void lists_links_that_are_well_when_asked(void **state)
+{
+    json_t *membership = parse(well_text);
+    struct buf out;
+    struct canvas canvas = {.out = &out};
+
+    (void)state;
+    buf_init(&out, 1 << 16);
+    show_links(&canvas, membership, false);
+    assert_int_equal(out.len, 0);
+    show_links(&canvas, membership, true);
+    buf_add_byte(&out, 0);
+    assert_string_equal((const char *)out.at, "link: a was heard at b 0s ago\n");
+    buf_fini(&out);
+    json_decref(membership);
+}
+
+static void says_nothing_where_there_is_no_cluster(void **state)
+{
+    (void)state;
+    assert_page("{'state':'none'}", true, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_the_leader_and_what_is_odd),
+        cmocka_unit_test(says_what_is_missing_first),
+        cmocka_unit_test(lists_links_that_are_well_when_asked),
+        cmocka_unit_test(says_nothing_where_there_is_no_cluster),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
