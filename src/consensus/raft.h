@@ -151,7 +151,7 @@ struct raft_progress {
 /* What this node has to say to somebody, member or not, at the next raft_ready. */
 struct raft_owed {
     uint32_t to; /* 0: the place is free */
-    bool prevote, prevote_granted, vote_refused, accepted, refused, timeout_now;
+    bool prevote, prevote_granted, vote_granted, vote_refused, accepted, refused, timeout_now;
     uint64_t prevote_term;
     uint64_t index, index_term; /* of what was refused: where to try next */
 };
@@ -215,6 +215,8 @@ struct raft {
     /* A candidate's. Bits are places in `config`. */
     uint32_t granted, refused, unasked;
     bool transferred;
+    bool insists;  /* its first try: it gives no pre-vote to equals with smaller ids */
+    bool gave_way; /* to one of those, once since it heard a leader */
     struct instant resend;
 
     /* A leader's. */
@@ -229,8 +231,9 @@ struct raft {
 
     /* What was seen at the last check, and said by the last raft_ready. */
     struct {
-        uint64_t term, commit;
+        uint64_t term, commit, last;
         uint32_t vote;
+        bool led;
     } seen;
     struct {
         uint64_t term;
