@@ -19,6 +19,7 @@ enum {
     SCOREBOARD_FD = 4,
     LOG_FD = 5,
     MISSING_MAX = 512,
+    GRANTS_MAX = 8,
     TURN_MAX_MS = 500, /* a beat is never older than this while all is well */
 };
 
@@ -228,17 +229,62 @@ static bool open_loop(struct role *role, struct err *err)
     return loop_open(&role->loop, &options, err);
 }
 
+/* What only the agent may touch: where its state lies, and where its certificates do. A certificate is renewed by putting another file in
+ * its place, so it is the folder that must stay readable; one that a reload names elsewhere is read after the next start. */
+struct grants {
+    char texts[5][CONFIG_PATH_MAX];
+    const char *readable[GRANTS_MAX + 1], *writable[3];
+};
+
+static void grant_state(struct grants *grants, struct image image, const char *node)
+{
+    static const char *const parts[] = {"cluster", "timeline"};
+    static struct config_tls tls;
+    const char *const files[] = {tls.authority, tls.certificate, tls.key};
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        snprintf(grants->texts[i], CONFIG_PATH_MAX, "%s/%s",
+                 image_string(image, config_of(image)->directory), parts[i]);
+        grants->writable[i] = grants->texts[i];
+    }
+    while (grants->readable[count])
+        count++;
+    config_tls(image, node, &tls);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        char *folder = grants->texts[ARRAY_LEN(parts) + i];
+
+        snprintf(folder, CONFIG_PATH_MAX, "%s", files[i]);
+        *strrchr(folder, '/') = '\0';
+        must(count < GRANTS_MAX);
+        grants->readable[count++] = folder[0] ? folder : "/";
+    }
+}
+
+static void grant(struct grants *grants, const struct role *role)
+{
+    struct image image = role->next->image;
+
+    for (uint32_t i = 0; kinds[role->kind].readable && kinds[role->kind].readable[i]; i++)
+        grants->readable[i] = kinds[role->kind].readable[i];
+    if (role->kind == ROLE_AGENT && config_own_node(image))
+        grant_state(grants, image, role->node);
+}
+
 static bool confine(struct role *role, struct err *err)
 {
+    static struct grants grants;
     struct image image = role->next->image;
     struct sandbox sandbox = {
         .profile = kinds[role->kind].profile,
         .user = role_user(image_string(image, role->next->config->user)),
         .io_uring = loop_kind(role->loop) == LOOP_URING,
-        .readable = kinds[role->kind].readable,
+        .readable = grants.readable,
+        .writable = grants.writable,
     };
     char missing[MISSING_MAX];
 
+    grant(&grants, role);
     if (!sandbox_enter(&sandbox, missing, sizeof missing, err))
         return false;
     if (missing[0])
