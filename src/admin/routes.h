@@ -9,7 +9,8 @@
 #include "wire/http1.h"
 
 enum {
-    ADMIN_PATH_MAX = 1024, /* of path and query each; longer: 414 */
+    ADMIN_PATH_MAX = 1024,  /* longer: 414 */
+    ADMIN_QUERY_MAX = 4096, /* likewise: `next` of events names up to 16 nodes */
     ADMIN_HOST_MAX = 256,
     ADMIN_PARAMETERS_MAX = 2,
     ADMIN_PARAMETER_MAX = 256,
@@ -18,7 +19,7 @@ enum {
 /* Copied out of a head, for the head's bytes are gone when the body has been read. */
 struct admin_request {
     enum http1_method method;
-    char path[ADMIN_PATH_MAX], query[ADMIN_PATH_MAX], host[ADMIN_HOST_MAX];
+    char path[ADMIN_PATH_MAX], query[ADMIN_QUERY_MAX], host[ADMIN_HOST_MAX];
     bool local;    /* came over the Unix socket */
     bool loopback; /* came over TCP from this machine */
     bool

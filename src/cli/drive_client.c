@@ -152,7 +152,7 @@ static bool exchange(struct talk *talk, const char *method, const char *target,
                      struct client_answer *answer, struct err *err)
 {
     struct http1_head head;
-    char request[2048];
+    char request[6144];
     int len = snprintf(request, sizeof request,
                        "%s %s HTTP/1.1\r\nHost: localhost\r\nX-Nines: 1\r\nContent-Length: 0\r\n"
                        "Connection: close\r\n\r\n",

@@ -2,6 +2,7 @@
  * The commands that speak to a running nines, and those that need none.
  */
 #include "cli/cli.h"
+#include "cli/events.h"
 #include "cli/load.h"
 #include "cli/operate.h"
 
@@ -25,6 +26,12 @@ const struct command cli_commands[] = {
      "Takes a drain back."},
     {"reload", "[--json] [-c FILE | --socket PATH]", run_reload,
      "Puts the changed configuration file in force, or says why not."},
+    {"events",
+     "[--follow] [--since TIME] [--node NODE] [--code CODE] [--severity SEVERITY] [--limit N] "
+     "[--json] [-c FILE | --socket PATH]",
+     run_events, "What happened, on all nodes, in order; --follow goes on as it happens."},
+    {"explain", "[CODE] [--json]", run_explain,
+     "What an event's code means and what to do about it; without one, lists them all."},
     {"node list", "[--json] [-c FILE | --socket PATH]", run_node_list,
      "Lists the nodes: role, state, when they were last heard."},
     {"node add", "NAME [--witness] [--timeout DURATION] [--json] [-c FILE | --socket PATH]",
