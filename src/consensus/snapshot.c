@@ -64,6 +64,7 @@ void raft_snapshot_installed(struct raft *raft, uint64_t index, uint64_t term,
     raft_follow(raft, raft->term, raft->leader, now);
     raft_log_replace(raft, index, term, config);
     raft->commit = raft->applied = raft->agreed = index;
+    raft_retry_disk(raft);
     raft_owe_acknowledgement(raft);
     raft_leave(raft);
 }
