@@ -7,7 +7,7 @@ PREFIX := /usr/local
 PYTHON := /usr/bin/python3
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test bench soak fuzz format check-format tidy man install clean
+.PHONY: help build demo test bench soak fuzz sim sim-bugs format check-format tidy man install clean
 MAKEFLAGS += --no-print-directory
 
 help: ## what there is
@@ -37,6 +37,14 @@ soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
 fuzz: ## every parser's fuzz target for SECONDS=60 each
 	@tools/setup fuzz
 	@tools/fuzz $(or $(SECONDS),60)
+
+sim: ## simulated clusters: SEEDS=1000 from FIRST=1 on, each twice; ONLY="cluster" or "cores"; STORY=17 tells one
+	@tools/setup build
+	@$(PYTHON) tools/sim --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1) --story "$(STORY)" $(ONLY)
+
+sim-bugs: ## plants each bug of test/sim/bugs and says which seed finds it; ONLY="vote-forgotten"
+	@tools/setup build
+	@SEEDS=$(or $(SEEDS),20000) $(PYTHON) tools/sim-bugs $(ONLY)
 
 format: ## lay out all C files as .clang-format says
 	@tools/setup format

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { STORY_LINES = 4000, STORY_LINE = 160 };
+enum { STORY_LINES = 100000, STORY_LINE = 160 };
 
 struct story {
     uint64_t told;

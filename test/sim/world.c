@@ -234,6 +234,7 @@ static void turn(struct sim_host *host)
 {
     sim_mix(host->world, (uint64_t)host->index + 1);
     host->free_at = host->world->now + TURN_NS;
+    host->stepped = true;
     loop_turn(host->loop, 0);
 }
 

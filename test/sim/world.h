@@ -43,15 +43,27 @@ struct sim_clock {
     int64_t monotonic, boot, wall; /* at that moment */
 };
 
+/* How a host's disk behaves; what it holds is elsewhere. */
+struct sim_disk_state {
+    int64_t sync_ns;
+    bool full, sync_fails;
+    uint32_t dies_after; /* power goes with this operation, counted from now; 0: never */
+    bool died;           /* it went */
+};
+
 struct sim_host {
     struct sim_world *world;
     uint32_t index;
     struct address address; /* port 0 */
     struct loop *loop;      /* of the process that runs; NULL: none */
+    bool running;           /* its process lives */
+    bool failed;            /* it says that it has to end */
+    bool stepped;           /* it has done something since this was cleared */
     bool powered;           /* false: silence */
     bool paused;            /* its process does not run; its kernel does */
     bool ending; /* its process is being torn down after it died: what it does reaches nobody */
     struct sim_clock clock;
+    struct sim_disk_state disk;
     struct list ready;          /* ends of connections with news for its loop */
     struct list ends;           /* all ends of connections that its process owns */
     struct list listeners;      /* of its process */

@@ -1,0 +1,405 @@
+/*
+ * Who breaks what and when. A seed picks some kinds of faults, and from then on draws from them; several may be under way at once.
+ *
+ * Links are always computed anew from all faults under way, so that they may overlap and end in any order.
+ */
+#include "sim.h"
+
+#include "consensus/raft.h"
+
+struct fault_row {
+    const char *name;
+    void (*begin)(struct sim *sim, struct sim_fault *fault);
+    bool (*cuts)(const struct sim_fault *fault, uint32_t from, uint32_t to);
+    int64_t low, high; /* of the amount, if it has one */
+    bool down, disk, wipes;
+};
+
+static const struct fault_row faults[FAULT_KINDS];
+
+/* ---- links ---- */
+
+static bool cuts_host(const struct sim_fault *fault, uint32_t from, uint32_t to)
+{
+    return from == fault->a || to == fault->a;
+}
+
+static bool cuts_parts(const struct sim_fault *fault, uint32_t from, uint32_t to)
+{
+    return ((fault->amount >> from ^ fault->amount >> to) & 1) != 0;
+}
+
+static bool cuts_one_way(const struct sim_fault *fault, uint32_t from, uint32_t to)
+{
+    return from == fault->a && to == fault->b;
+}
+
+static bool cuts_hearing(const struct sim_fault *fault, uint32_t from, uint32_t to)
+{
+    (void)from;
+    return to == fault->a;
+}
+
+static bool cuts_both_ways(const struct sim_fault *fault, uint32_t from, uint32_t to)
+{
+    return cuts_one_way(fault, from, to) || cuts_one_way(fault, to, from);
+}
+
+static void apply_to_link(const struct sim_fault *fault, struct sim_link *link, uint32_t from,
+                          uint32_t to)
+{
+    bool (*cuts)(const struct sim_fault *, uint32_t, uint32_t) = faults[fault->kind].cuts;
+
+    if (cuts && cuts(fault, from, to))
+        link->cut = true;
+    if (fault->kind == FAULT_LOSS)
+        link->loss = (double)fault->amount / 100;
+    if (fault->kind == FAULT_DELAY && cuts_host(fault, from, to))
+        link->jitter_ns += fault->amount * NS_PER_MS;
+}
+
+static void compute_links(struct sim *sim)
+{
+    for (uint32_t from = 0; from < sim->world.hosts; from++)
+        for (uint32_t to = 0; to < sim->world.hosts; to++) {
+            struct sim_link link = sim->plan.link;
+
+            for (int i = 0; i < FAULT_SLOTS && from != to; i++)
+                if (sim->faults.slot[i].active)
+                    apply_to_link(&sim->faults.slot[i], &link, from, to);
+            sim->world.link[from][to] = link;
+        }
+}
+
+/* ---- hosts ---- */
+
+static void kill_host(struct sim *sim, uint32_t index, bool power)
+{
+    struct sim_host *host = &sim->world.host[index];
+
+    if (!host->running)
+        return;
+    sim->subject->kill(sim, index, power);
+    sim->checks.host[index].present = false;
+    host->running = false;
+    host->powered = !power;
+    host->paused = false;
+}
+
+static void wipe_host(struct sim *sim, uint32_t index)
+{
+    sim->subject->wipe(sim, index);
+    checks_forget(&sim->checks, index);
+}
+
+static void start_host(struct sim *sim, uint32_t index)
+{
+    struct sim_host *host = &sim->world.host[index];
+
+    if (host->running)
+        return;
+    host->powered = true;
+    host->running = true;
+    host->failed = host->disk.died = false;
+    SIM_TELL(&sim->world, (int)index, "starts");
+    if (sim->subject->start(sim, index))
+        return;
+    SIM_TELL(&sim->world, (int)index, "refuses its disk, and gets a new one");
+    wipe_host(sim, index);
+    must(sim->subject->start(sim, index));
+}
+
+/* ---- what happens at the beginning of each ---- */
+
+static void begin_kill(struct sim *sim, struct sim_fault *fault)
+{
+    kill_host(sim, fault->a, false);
+}
+
+static void begin_power(struct sim *sim, struct sim_fault *fault)
+{
+    kill_host(sim, fault->a, true);
+}
+
+static void begin_all_power(struct sim *sim, struct sim_fault *fault)
+{
+    (void)fault;
+    for (uint32_t i = 0; i < sim->world.hosts; i++)
+        kill_host(sim, i, true);
+}
+
+static void begin_pause(struct sim *sim, struct sim_fault *fault)
+{
+    sim->world.host[fault->a].paused = true;
+}
+
+static void begin_flap(struct sim *sim, struct sim_fault *fault)
+{
+    sim->subject->reset(sim, fault->a, fault->b);
+}
+
+static void begin_drift(struct sim *sim, struct sim_fault *fault)
+{
+    sim_clock_drift(&sim->world.host[fault->a], fault->amount);
+}
+
+static void begin_jump(struct sim *sim, struct sim_fault *fault)
+{
+    sim_clock_jump(&sim->world.host[fault->a], fault->amount * NS_PER_MS,
+                   fault->amount * NS_PER_MS);
+}
+
+static void begin_slow_disk(struct sim *sim, struct sim_fault *fault)
+{
+    sim->world.host[fault->a].disk.sync_ns = sim->plan.sync_ns * fault->amount;
+}
+
+static void begin_full_disk(struct sim *sim, struct sim_fault *fault)
+{
+    sim->world.host[fault->a].disk.full = true;
+}
+
+static void begin_sync_fails(struct sim *sim, struct sim_fault *fault)
+{
+    sim->world.host[fault->a].disk.sync_fails = true;
+}
+
+static void begin_cut_job(struct sim *sim, struct sim_fault *fault)
+{
+    sim->world.host[fault->a].disk.dies_after = (uint32_t)fault->amount;
+}
+
+static void begin_wipe(struct sim *sim, struct sim_fault *fault)
+{
+    kill_host(sim, fault->a, true);
+    wipe_host(sim, fault->a);
+}
+
+static void begin_rot(struct sim *sim, struct sim_fault *fault)
+{
+    kill_host(sim, fault->a, true);
+    if (!sim->subject->rot(sim, fault->a))
+        sim->faults.wipes_left++;
+}
+
+/* The name completes the sentence "host a …". `down`: the process does not run meanwhile. `changed`: a disk that has to be repaired. */
+static const struct fault_row faults[FAULT_KINDS] = {
+    [FAULT_KILL] = {"is killed", .begin = begin_kill, .down = true},
+    [FAULT_POWER] = {"loses power", .begin = begin_power, .down = true},
+    [FAULT_ALL_POWER] = {"and all others lose power", .begin = begin_all_power, .down = true},
+    [FAULT_PAUSE] = {"is stopped", .begin = begin_pause},
+    [FAULT_ISOLATE] = {"is isolated", .cuts = cuts_host},
+    [FAULT_SPLIT] = {"and others are split into parts", .cuts = cuts_parts},
+    [FAULT_ONE_WAY] = {"is not heard by one", .cuts = cuts_one_way},
+    [FAULT_DEAF] = {"hears nobody", .cuts = cuts_hearing},
+    [FAULT_PARTIAL] = {"and one other do not hear each other", .cuts = cuts_both_ways},
+    [FAULT_FLAP] = {"has connections reset", .begin = begin_flap},
+    [FAULT_LOSS] = {"and all others lose packets", .low = 2, .high = 40},
+    [FAULT_DELAY] = {"is far away", .low = 1, .high = 2000},
+    [FAULT_DRIFT] = {"has a clock that drifts", .begin = begin_drift, .low = -4000, .high = 4000},
+    [FAULT_JUMP] = {"has a clock that jumps", .begin = begin_jump, .low = 100, .high = 8000},
+    [FAULT_SLOW_DISK] = {"has a slow disk", .begin = begin_slow_disk, .disk = true, .low = 10,
+                         .high = 2000},
+    [FAULT_FULL_DISK] = {"has a full disk", .begin = begin_full_disk, .disk = true},
+    [FAULT_SYNC_FAILS] = {"has a disk whose sync fails", .begin = begin_sync_fails, .disk = true,
+                          .down = true},
+    [FAULT_CUT_JOB] = {"loses power while it writes", .begin = begin_cut_job, .disk = true,
+                       .down = true, .low = 1, .high = 20},
+    [FAULT_WIPE] = {"loses its disk", .begin = begin_wipe, .down = true, .wipes = true},
+    [FAULT_ROT] = {"loses power, and a bit on its disk flips", .begin = begin_rot, .down = true,
+                   .wipes = true},
+};
+
+static void repair_disk(struct sim *sim, struct sim_host *host)
+{
+    host->disk = (struct sim_disk_state){.sync_ns = sim->plan.sync_ns};
+}
+
+static void end(struct sim_event *event)
+{
+    struct sim_fault *fault = container_of(event, struct sim_fault, end);
+    const struct fault_row *row = &faults[fault->kind];
+    struct sim *sim = fault->sim;
+    struct sim_host *host = &sim->world.host[fault->a];
+
+    fault->active = false;
+    SIM_TELL(&sim->world, (int)fault->a, "(no longer: %s)", row->name);
+    if (row->down || row->disk)
+        repair_disk(sim, host);
+    if (fault->kind == FAULT_PAUSE) {
+        host->paused = false;
+        sim->checks.host[fault->a].heard_majority = sim->world.now;
+    }
+    if (fault->kind == FAULT_ALL_POWER)
+        for (uint32_t i = 0; i < sim->world.hosts; i++)
+            start_host(sim, i);
+    else if (row->down)
+        start_host(sim, fault->a);
+    compute_links(sim);
+}
+
+/* ---- choosing ---- */
+
+static bool draw_kind(struct sim *sim, enum sim_fault_kind *kind)
+{
+    uint32_t kinds = sim->plan.kinds, chosen;
+
+    if (sim->faults.wipes_left == 0)
+        kinds &= ~(1u << FAULT_WIPE | 1u << FAULT_ROT);
+    if (kinds == 0)
+        return false;
+    chosen = (uint32_t)rng_below(&sim->faults.rng, (uint64_t)__builtin_popcount(kinds));
+    while (chosen-- > 0)
+        kinds &= kinds - 1;
+    *kind = (enum sim_fault_kind)__builtin_ctz(kinds);
+    return true;
+}
+
+static uint32_t downs(const struct sim *sim)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < sim->world.hosts; i++)
+        count += !sim->world.host[i].running;
+    return count;
+}
+
+static uint32_t under_way(const struct sim *sim)
+{
+    uint32_t count = 0;
+
+    for (int i = 0; i < FAULT_SLOTS; i++)
+        count += sim->faults.slot[i].active;
+    return count;
+}
+
+static bool leads(struct sim *sim, uint32_t host)
+{
+    const struct raft *raft = sim->subject->raft(sim, host);
+
+    return raft && raft->role == RAFT_LEADER;
+}
+
+static int64_t draw_length(struct sim *sim)
+{
+    /* Mostly about as long as an election takes, sometimes much longer. */
+    int64_t most = sim->plan.election_ms * (rng_below(&sim->faults.rng, 4) == 0 ? 12 : 3);
+
+    return rng_between(&sim->faults.rng, 1, most) * NS_PER_MS;
+}
+
+static void try_one(struct sim *sim)
+{
+    struct rng *rng = &sim->faults.rng;
+    struct sim_fault *fault = NULL;
+    const struct fault_row *row;
+    enum sim_fault_kind kind;
+
+    for (int i = 0; i < FAULT_SLOTS && !fault; i++)
+        if (!sim->faults.slot[i].active)
+            fault = &sim->faults.slot[i];
+    if (!fault || !draw_kind(sim, &kind))
+        return;
+    row = &faults[kind];
+    fault->kind = kind;
+    fault->a = (uint32_t)rng_below(rng, sim->world.hosts);
+    fault->b = (fault->a + 1 + (uint32_t)rng_below(rng, sim->world.hosts - 1)) % sim->world.hosts;
+    fault->amount = kind == FAULT_SPLIT ? rng_between(rng, 1, (1 << sim->world.hosts) - 2)
+                                        : rng_between(rng, row->low, row->high);
+    if (row->down && !sim->world.host[fault->a].running)
+        return;
+    if (sim->plan.steady && (downs(sim) > 0 || under_way(sim) > 0 || leads(sim, fault->a)))
+        return;
+    if (kind == FAULT_PAUSE && sim->world.host[fault->a].paused)
+        return;
+    if (row->wipes && downs(sim) > 0)
+        return;
+    if (row->wipes)
+        sim->faults.wipes_left--;
+    SIM_TELL(&sim->world, (int)fault->a, "* %s (%u, %lld)", row->name, fault->b + 1,
+             (long long)fault->amount);
+    sim_mix(&sim->world, (uint64_t)kind << 8 | fault->a);
+    fault->active = true;
+    sim_schedule(&sim->world, &fault->end, sim->world.now + draw_length(sim));
+    if (row->begin)
+        row->begin(sim, fault);
+    compute_links(sim);
+}
+
+static void next_fault(struct sim_event *event)
+{
+    struct sim *sim = container_of(event, struct sim, faults.next);
+
+    try_one(sim);
+    sim_schedule(&sim->world, event,
+                 sim->world.now + rng_between(&sim->faults.rng, 1, 2 * sim->plan.fault_every_ns));
+}
+
+static void next_load(struct sim_event *event)
+{
+    struct sim *sim = container_of(event, struct sim, faults.client);
+
+    sim->subject->load(sim);
+    sim_schedule(&sim->world, event,
+                 sim->world.now + rng_between(&sim->load, 1, 2 * sim->plan.load_every_ns));
+}
+
+void faults_begin(struct sim *sim)
+{
+    for (int i = 0; i < FAULT_SLOTS; i++)
+        sim->faults.slot[i] = (struct sim_fault){.sim = sim, .end.happen = end};
+    sim->faults.next.happen = next_fault;
+    sim->faults.client.happen = next_load;
+    sim->faults.wipes_left = (sim->plan.hosts - 1) / 2;
+    for (uint32_t i = 0; i < sim->world.hosts; i++) {
+        repair_disk(sim, &sim->world.host[i]);
+        start_host(sim, i);
+    }
+    compute_links(sim);
+    sim_schedule(&sim->world, &sim->faults.next, sim->plan.quiet_ns);
+    sim_schedule(&sim->world, &sim->faults.client, sim->plan.quiet_ns / 2);
+}
+
+void faults_end(struct sim *sim)
+{
+    SIM_TELL(&sim->world, -1, "calm");
+    sim_cancel(&sim->world, &sim->faults.next);
+    for (int i = 0; i < FAULT_SLOTS; i++) {
+        struct sim_fault *fault = &sim->faults.slot[i];
+
+        if (!fault->active)
+            continue;
+        sim_cancel(&sim->world, &fault->end);
+        end(&fault->end);
+    }
+    for (uint32_t i = 0; i < sim->world.hosts; i++) {
+        sim_clock_drift(&sim->world.host[i], 0);
+        sim->world.host[i].paused = false;
+        repair_disk(sim, &sim->world.host[i]);
+        start_host(sim, i);
+    }
+    sim->calm = true;
+    sim->subject->calm(sim);
+}
+
+void faults_ended(struct sim *sim, uint32_t host, bool power)
+{
+    SIM_TELL(&sim->world, (int)host, "* ends, for its disk %s", power ? "lost power" : "failed");
+    kill_host(sim, host, power);
+    repair_disk(sim, &sim->world.host[host]);
+    for (int i = 0; i < FAULT_SLOTS; i++)
+        if (sim->faults.slot[i].active && sim->faults.slot[i].a == host &&
+            faults[sim->faults.slot[i].kind].down)
+            return; /* its end starts the process again */
+    for (int i = 0; i < FAULT_SLOTS; i++) {
+        struct sim_fault *fault = &sim->faults.slot[i];
+
+        if (fault->active)
+            continue;
+        *fault = (struct sim_fault){
+            .sim = sim, .end.happen = end, .kind = FAULT_KILL, .a = host, .active = true};
+        sim_schedule(&sim->world, &fault->end, sim->world.now + draw_length(sim));
+        return;
+    }
+    start_host(sim, host);
+}
