@@ -165,7 +165,8 @@ static bool replay(struct wal *wal, struct bytes records)
         if (entry.kind == SEGMENT_APPEND ? index != wal->next
                                          : log_newest(wal)->cuts == SEGMENT_CUTS_MAX)
             return false;
-        if (entry.kind == SEGMENT_TRUNCATE ? index >= wal->next : index == 0)
+        if (entry.kind == SEGMENT_TRUNCATE ? index >= wal->next
+                                           : index == 0 || index > SEGMENT_INDEX_MAX)
             return false;
         if (entry.kind == SEGMENT_APPEND)
             log_note_append(wal);

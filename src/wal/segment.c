@@ -45,7 +45,7 @@ bool segment_get_header(struct bytes bytes, struct segment_header *header)
     header->previous_end = unpack_u32(&in);
     known &= unpack_u32(&in) == 0;
     return known && !in.bad && unpack_u64(&in) == XXH3_64bits(bytes.at, HEADER_SUMMED) &&
-           unpack_ended(&in) && header->first > 0;
+           unpack_ended(&in) && header->first > 0 && header->first <= SEGMENT_INDEX_MAX;
 }
 
 void segment_put_record(struct buf *out, const struct segment_entry *entry)

@@ -23,6 +23,8 @@ enum {
     SEGMENT_CUTS_MAX = 64, /* truncations and resets in one segment */
 };
 
+#define SEGMENT_INDEX_MAX (UINT64_MAX / 2) /* nobody counts that far; what says so is damaged */
+
 _Static_assert(SEGMENT_HEADER_BYTES + SEGMENT_BATCH_BYTES + SEGMENT_RECORD_BYTES + SEGMENT_ALIGN <=
                    WAL_OVERHEAD,
                "a body of the greatest length fits a segment");
