@@ -148,17 +148,6 @@ struct loop {
     struct region chunk_region, segment_region, relay_region;
 };
 
-/* Moves all nodes of `from` to `to`, which is initialised by this. */
-static inline void list_move(struct list *to, struct list *from)
-{
-    list_init(to);
-    if (list_empty(from))
-        return;
-    *to = *from;
-    to->next->prev = to->prev->next = to;
-    list_init(from);
-}
-
 static inline bool stream_dead(const struct stream *stream)
 {
     return stream->flags & (STREAM_CLOSED | STREAM_FAILED);
