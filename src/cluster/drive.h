@@ -1,0 +1,437 @@
+/*
+ * Private to cluster's drive*.c: the one structure that they share, and what each does for the others.
+ *
+ *     drive.c            opening, closing, the turn: observations to the cores, their orders to the parts
+ *     drive_store.c      the disk: jobs, and what it held at the start
+ *     drive_log.c        consensus's orders: persist, send, apply
+ *     drive_peers.c      links and frames
+ *     drive_beat.c       beats: what is said and heard; suspicions, proofs
+ *     drive_fetch.c      snapshots from and to other nodes
+ *     drive_ask.c        what this node asks;  drive_propose.c  what it does for who asks it, as the leader
+ *     drive_request.c    opaque requests of other rooms
+ *     drive_lease.c      leases, held and granted
+ *     drive_members.c    founding, joining, members who lost their disk, recovery
+ *     drive_view.c       what is told
+ *
+ * Everything runs on the loop, but for the `work` of the jobs, which touches its own job and `struct store_disk` alone.
+ */
+#pragma once
+
+#include "cluster/ask.h"
+#include "cluster/beat.h"
+#include "cluster/cluster.h"
+#include "cluster/detector.h"
+#include "cluster/entries.h"
+#include "cluster/lease.h"
+#include "cluster/links.h"
+#include "cluster/proof.h"
+#include "cluster/snapshot.h"
+#include "cluster/tilt.h"
+#include "consensus/encoding.h"
+#include "net/net.h"
+#include "peer/peer.h"
+#include "topology/fact.h"
+#include "wal/wal.h"
+
+#include <stdlib.h>
+
+enum {
+    DRIVE_VERSION = 1, /* of the peer protocol */
+    DRIVE_SNAPSHOT_ENTRIES = 4096,
+    DRIVE_SNAPSHOT_BYTES = 4 << 20, /* of bodies in memory: then a snapshot, too */
+    DRIVE_KEEP_ENTRIES = 1024,      /* behind a snapshot, for slow followers */
+    DRIVE_PROPOSALS = 8192,         /* more than may wait to be committed */
+    DRIVE_FETCH_BYTES = 64 << 10,   /* of one chunk */
+    DRIVE_CONFIRMS = 128,
+};
+
+/* Types of frames. All but beats begin with the cluster's id. Numbers are on the wire: never reused. */
+enum drive_frame {
+    FRAME_BEAT = 1,
+    FRAME_WORD = 2, /* a beat out of turn, for its leases: says nothing of being alive */
+    FRAME_RAFT = 3,
+    FRAME_CHARTER = 4,
+    FRAME_FETCH = 5,
+    FRAME_CHUNK = 6,
+    FRAME_ASK = 7,
+    FRAME_REPLY = 8,
+    FRAME_REQUEST = 9,
+    FRAME_ANSWER = 10,
+    FRAME_REMOVED = 11,
+};
+
+/* Another node; its number is that of peer/peer.h. */
+struct place {
+    char name[CLUSTER_NAME_MAX]; /* empty: no such place */
+    uint32_t in_list;            /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
+    bool linked;
+    bool known;   /* said something since its link came up */
+    bool foreign; /* of another cluster: nothing that it says is believed */
+    struct life life;
+    struct found_word word;
+    uint64_t beat;        /* number of the newest */
+    struct instant heard; /* when it came; {0}: never */
+    uint64_t term, applied, applied_hash, config_hash;
+    uint32_t leader;
+    uint16_t level_max;
+    bool tilted, leading, ready;
+    bool config_differs; /* as last said */
+    struct life reset;   /* the life whose open link was reset, until it is linked again */
+    bool refused;        /* ... and its port refused since */
+    bool dead;           /* ... and that was proved, of `life` */
+    bool replaced;       /* it lost its disk: to be added again under its new one */
+    char sentence[CLUSTER_SENTENCE_MAX];
+};
+
+/* ---- the disk ---- */
+
+/* Of the thread, once the cluster is open. */
+struct store_disk {
+    struct disk *disk;
+    struct wal *wal;
+    struct wal_meta identity, meta;
+    uint64_t term;
+    uint32_t vote;
+    uint8_t slot; /* of the snapshot's two files; 0: none, 1, 2 */
+    uint64_t snapshot_index, snapshot_term;
+};
+
+enum store_end { STORE_OK, STORE_FULL, STORE_FAILED };
+
+struct store_persist {
+    struct job job;
+    struct cluster *cluster;
+    bool busy;
+    uint64_t ticket, term, keep, count;
+    uint32_t vote;
+    bool meta, log;
+    struct buf records; /* (length, raft_encode_entry) each, from keep + 1 */
+    enum store_end end;
+    struct err err;
+};
+
+struct store_snapshot {
+    struct job job;
+    struct cluster *cluster;
+    bool busy;
+    bool replace; /* the log begins anew behind it: fetched, founded or recovered */
+    bool charter; /* write that too, last */
+    bool forget; /* before anything else the term and vote become these: a founding or a recovery */
+    uint64_t index, term, keep_from, new_term;
+    uint32_t new_vote;
+    struct buf bytes, charter_bytes;
+    enum store_end end;
+    struct err err;
+    void (*done)(struct cluster *cluster, struct store_snapshot *snapshot);
+};
+
+struct store {
+    struct store_disk disk;
+    struct store_persist persist;
+    struct store_snapshot snapshot; /* one at a time, of either kind */
+    uint64_t disk_id, incarnation;
+    bool clean; /* the stop before was orderly */
+    bool was_full;
+    uint64_t begun; /* index of the snapshot that is being written */
+    uint64_t last_snapshot;
+    struct instant snapshot_retry;
+    struct buf newest; /* the newest durable snapshot, to be fetched by others */
+    uint64_t newest_index, newest_term;
+};
+
+/* What the disk held. */
+struct store_found {
+    bool member;
+    struct charter charter;
+    struct raft_restored restored;
+    struct raft_entry *entries; /* free it */
+};
+
+/* ---- asking ---- */
+
+enum pending_phase {
+    PENDING_FREE,
+    PENDING_ASK,   /* to be sent: at once, or when a leader is known */
+    PENDING_SENT,  /* an answer is waited for */
+    PENDING_APPLY, /* until `index` is applied here */
+    PENDING_GRANT, /* until the lease of `slot` is granted */
+};
+
+struct pending {
+    struct cluster *cluster;
+    struct list node; /* in `asks_fresh`, while it is PENDING_ASK */
+    struct timer timer;
+    struct instant deadline;
+    enum pending_phase phase;
+    enum cluster_ask_kind kind;
+    uint64_t number;
+    cluster_done *done;
+    void *context;
+    uint8_t *command;
+    uint32_t len;
+    bool again;  /* asking twice cannot do it twice */
+    bool unsure; /* may have been proposed already */
+    bool
+        refused; /* PENDING_APPLY: a refusal, which counts unless it turns out to have been done before */
+    uint32_t sent_to;
+    uint64_t index, term, version;
+    uint32_t slot;
+    char by[CLUSTER_NAME_MAX];
+    char sentence[CLUSTER_SENTENCE_MAX]; /* why it waits, or was refused */
+};
+
+/* What was proposed here for somebody, by index. */
+struct proposal {
+    uint64_t index, term, number;
+    uint32_t asker;   /* place; PEERS_MAX: this node; PEERS_MAX + 1: nobody */
+    uint32_t closing; /* the slot that it takes from its holder; CLUSTER_LEASES_MAX: none */
+};
+
+/* A question that a quorum has to confirm. */
+struct confirm {
+    uint64_t id; /* of consensus; 0: free */
+    bool lease;  /* round of the grantor; else a read */
+    uint64_t round, number;
+    uint32_t asker;
+};
+
+struct requested {
+    struct cluster *cluster;
+    struct timer timer;
+    bool used;
+    uint64_t number;
+    uint32_t place;
+    cluster_answered *answered;
+    void *context;
+    const char *why; /* it could not even be sent */
+};
+
+struct fetching {
+    bool on;
+    uint32_t from;
+    uint64_t index, term;
+    uint32_t total;
+    struct buf bytes;
+    struct timer timer; /* nothing came: failed */
+};
+
+struct cluster {
+    /* what it was opened with */
+    struct loop *loop;
+    struct cluster_events events;
+    void *context;
+    char name[CLUSTER_NAME_MAX], node[CLUSTER_NAME_MAX];
+    struct cluster_timing timing;
+    uint64_t config_hash;
+    struct member nodes[CLUSTER_NODES_MAX]; /* of the file, by name */
+    uint32_t node_count, self_node;
+    struct rng rng;
+
+    enum cluster_state state;
+    char sentence[CLUSTER_SENTENCE_MAX];
+    bool leaving, closing, stopped, dirty, view_told;
+    uint32_t ending; /* what has to end before `closed` */
+    struct timer turn, beat, deadline, farewell;
+    struct instant farewell_until;
+    struct instant looked; /* the turn in which the clocks were looked at */
+    struct tilt tilt;
+
+    struct jobs *jobs;
+    struct peers *peers;
+    struct place places[PEERS_MAX];
+    uint32_t place_count;
+    struct store store;
+
+    struct charter charter;
+    struct found found;
+    bool founding; /* a charter is being written */
+
+    bool member;   /* `raft` and `document` are alive */
+    uint32_t self; /* member id */
+    struct raft raft;
+    struct raft_actions actions;
+    struct entries entries;
+    struct document document;
+    struct document fetched; /* a snapshot's, while it is written */
+    uint64_t applying;       /* the last entry that was applied */
+    bool established, was_leader, had_quorum, said_removed;
+    uint64_t led_term;      /* the last in which this node led */
+    uint64_t member_change; /* index of the last change of members that was proposed here */
+    struct raft_entry heard_entries[RAFT_BATCH_MAX];
+    struct bytes heard_bodies[RAFT_BATCH_MAX];
+
+    struct detector detector;
+    struct links links;
+    struct proof proof;
+    struct links_findings findings;
+    uint64_t beat_number;
+    struct instant beat_due;
+    struct beat said, heard; /* scratch */
+
+    struct lease_holder holder;
+    struct lease_grantor grantor;
+    bool lease_told[CLUSTER_LEASES_MAX];
+    uint64_t lease_epoch[CLUSTER_LEASES_MAX]; /* that was wanted last; 0: none */
+    char lease_names[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX];
+    bool lease_fresh; /* one is wanted that was not asked for yet */
+    struct confirm confirms[DRIVE_CONFIRMS];
+    uint64_t confirm_number;
+
+    struct pending *asks; /* CLUSTER_ASKS_MAX */
+    uint32_t ask_count, ask_next;
+    uint64_t ask_numbers;
+    struct list asks_fresh, asks_refused;
+    uint32_t ask_waits; /* for an index to be applied here */
+    uint8_t ask_bytes[CLUSTER_COMMAND_MAX];
+    bool registering;
+    struct proposal *proposals; /* DRIVE_PROPOSALS, by index */
+    struct {
+        bool on;
+        uint32_t asker, to;
+        uint64_t number;
+        struct instant until;
+    } transfer;
+    struct requested requests[CLUSTER_REQUESTS_MAX];
+    struct list requests_extra;
+    uint64_t request_numbers;
+
+    struct fetching fetching;
+    struct buf frame; /* scratch for what is sent */
+    struct cluster_view view;
+};
+
+/* ---- drive.c ---- */
+/* Something happened: the turn is done at the end of this one of the loop. */
+void drive_stir(struct cluster *cluster);
+/* The view differs. */
+void drive_changed(struct cluster *cluster);
+/* Looks at the clocks, once a turn of the loop, before anything is believed of them. */
+void drive_look(struct cluster *cluster);
+/* The disk lied, or the document is another than the leader's. */
+void drive_halt(struct cluster *cluster, const struct err *err);
+void drive_say(struct cluster *cluster, const char *format, ...) PRINTF(2, 3);
+void drive_record(struct cluster *cluster, const struct fact *fact);
+bool drive_living(const struct cluster *cluster); /* neither halted nor closing */
+struct life drive_life(const struct cluster *cluster);
+const char *drive_name_of(const struct cluster *cluster, uint32_t member); /* "" when unknown */
+/* Consensus begins with what the disk holds, or with what it was given. */
+void drive_begin(struct cluster *cluster, const struct raft_restored *restored);
+
+/* ---- drive_store.c ---- */
+MUST_USE bool store_open(struct cluster *cluster, struct store_found *found, struct err *err);
+void store_close(struct cluster *cluster);
+/* The disk takes what consensus wants durable. */
+void store_persist(struct cluster *cluster);
+/* Takes a snapshot of the document when it is time. */
+void store_snapshot_if_due(struct cluster *cluster);
+/* The members as consensus counts them there. */
+void store_config_of(const struct document *document, struct raft_config *config);
+/* Fills in `store.snapshot`, which is not busy, with this document, as of an index of that term. */
+void store_fill_snapshot(struct cluster *cluster, const struct document *document, uint64_t term);
+/* Writes what was filled in; `done` follows unless the disk failed. */
+void store_write_snapshot(struct cluster *cluster,
+                          void (*done)(struct cluster *cluster, struct store_snapshot *snapshot));
+MUST_USE bool store_mark_clean(struct cluster *cluster, struct err *err);
+
+/* ---- drive_log.c ---- */
+/* One raft_ready, and everything that it orders. True: it should be asked again. */
+void log_turn(struct cluster *cluster);
+void log_receive(struct cluster *cluster, struct place *place, struct bytes bytes);
+/* The entry that was accepted at this index gets its body. */
+void log_put(struct cluster *cluster, uint64_t index, uint8_t kind,
+             const struct raft_change *change, struct bytes body);
+/* Leases and failure knowledge follow the document as it is now. */
+void log_document_changed(struct cluster *cluster);
+
+/* ---- drive_peers.c ---- */
+extern const struct peers_events drive_peers_events;
+void peers_follow(struct cluster *cluster); /* connect to the nodes of the file and the members */
+struct place *peers_place_of(struct cluster *cluster, uint32_t member); /* NULL: not known */
+struct place *peers_place_named(struct cluster *cluster, const char *name);
+uint32_t peers_number(const struct cluster *cluster, const struct place *place);
+/* Begins a frame in `frame`, with the cluster's id. */
+struct buf *peers_frame(struct cluster *cluster);
+/* Sends `frame`. */
+bool peers_say(struct cluster *cluster, const struct place *place, enum drive_frame type,
+               bool urgent);
+
+/* ---- drive_beat.c ---- */
+void beat_fire(struct timer *timer);
+void beat_hello(struct cluster *cluster); /* what links say first, from now on */
+void beat_heard(struct cluster *cluster, struct place *place, struct bytes bytes, bool counts);
+void beat_send(struct cluster *cluster, struct place *place, bool counts,
+               const struct lease_grants *grants);
+/* The requests of this node's leases, to the leader, out of turn. */
+void beat_ask_leases(struct cluster *cluster, struct place *leader);
+void beat_refused(struct cluster *cluster, struct place *place);
+void beat_step(struct cluster *cluster);
+bool beat_quorum(struct cluster *cluster); /* as of now */
+
+/* ---- drive_fetch.c ---- */
+void fetch_init(struct cluster *cluster);
+void fetch_begin(struct cluster *cluster, uint32_t from, uint64_t index, uint64_t term);
+void fetch_asked(struct cluster *cluster, struct place *place, struct unpack *in);
+void fetch_chunk(struct cluster *cluster, struct place *place, struct unpack *in);
+void fetch_fini(struct cluster *cluster);
+
+/* ---- drive_ask.c ---- */
+MUST_USE bool ask_open(struct cluster *cluster);
+void ask_close(struct cluster *cluster); /* every ask ends */
+void ask_turn(struct cluster *cluster);  /* sends what can be sent */
+void ask_leader_changed(struct cluster *cluster);
+void ask_link_lost(struct cluster *cluster, const struct place *place);
+void ask_replied(struct cluster *cluster, const char *by, const struct ask_reply *reply);
+void ask_recovered(struct cluster *cluster);
+/* A command was applied here. */
+void ask_applied(struct cluster *cluster, uint64_t index, uint64_t term,
+                 const struct document_reply *reply);
+void ask_granted(struct cluster *cluster, uint32_t slot);
+/* Asks for itself; nobody is told how it ended but `done`. */
+void ask_command(struct cluster *cluster, struct document_command *command, int64_t timeout_ms,
+                 cluster_done *done);
+
+/* ---- drive_propose.c ---- */
+enum { PROPOSE_SELF = PEERS_MAX, PROPOSE_NOBODY };
+void propose_asked(struct cluster *cluster, uint32_t asker, uint8_t kind, const struct ask *ask);
+/* On the leader's own account. True: accepted. */
+bool propose_own(struct cluster *cluster, struct document_command *command);
+void propose_applied(struct cluster *cluster, uint64_t index, uint64_t term,
+                     const struct document_reply *reply);
+void propose_read(struct cluster *cluster, const struct raft_actions *actions);
+void propose_step(struct cluster *cluster); /* a transfer under way */
+/* A confirmation of the quorum for leases. */
+void propose_confirm_leases(struct cluster *cluster);
+
+/* ---- drive_request.c ---- */
+void request_asked(struct cluster *cluster, struct place *place, struct unpack *in);
+void request_answered(struct cluster *cluster, struct place *place, struct unpack *in);
+void request_link_lost(struct cluster *cluster, const struct place *place);
+void request_open(struct cluster *cluster);
+void request_close(struct cluster *cluster);
+
+/* ---- drive_lease.c ---- */
+void lease_open(struct cluster *cluster);
+/* After a command was applied, or a snapshot. */
+void lease_follow(struct cluster *cluster);
+void lease_role(struct cluster *cluster, bool leads, bool established);
+/* Puts this node's requests in a beat to the leader. */
+void lease_request(struct cluster *cluster, struct beat *beat);
+void lease_ask_now(struct cluster *cluster);
+void lease_asked(struct cluster *cluster, const struct beat *beat);
+void lease_granted(struct cluster *cluster, const struct beat *beat);
+void lease_confirmed(struct cluster *cluster, uint64_t term, uint64_t round);
+void lease_drop(struct cluster *cluster); /* the clock cannot be trusted */
+void lease_step(struct cluster *cluster); /* tells of ends */
+/* Gone at once, for everybody here, and not to be had again without being asked for. */
+void lease_let_go(struct cluster *cluster, uint32_t slot);
+void lease_release_all(struct cluster *cluster);
+
+/* ---- drive_members.c ---- */
+void members_open(struct cluster *cluster, const struct charter *had);
+void members_step(
+    struct cluster *cluster); /* founding, and as the leader: who lost a disk, who caught up */
+void members_charter(struct cluster *cluster, struct place *place, struct unpack *in);
+void members_removed(struct cluster *cluster, struct place *place, struct unpack *in);
+void members_tell_removed(struct cluster *cluster, struct place *place);
+/* False: why not is in `sentence`. `done` follows. */
+MUST_USE bool members_recover(struct cluster *cluster, char *sentence, size_t cap);

@@ -1,0 +1,238 @@
+#include "cluster/drive.h"
+
+static void tell(struct cluster *c, enum fact_code code, uint32_t slot, const char *what)
+{
+    const char *name = c->lease_names[slot];
+    struct fact fact;
+
+    fact_init(&fact, code, SUBJECT_LEASE, name);
+    fact.epoch = c->lease_epoch[slot];
+    fact_say(&fact, "%s %s the lease of '%s'", c->node, what, name);
+    drive_record(c, &fact);
+    drive_changed(c);
+}
+
+/* The owner must not use it any more, as of now. */
+static void withdraw(struct cluster *c, uint32_t slot, enum fact_code code, const char *what)
+{
+    if (!c->lease_told[slot])
+        return;
+    c->lease_told[slot] = false;
+    if (c->events.lease)
+        c->events.lease(c->context, slot, c->lease_names[slot], (struct instant){0});
+    tell(c, code, slot, what);
+}
+
+static void extend(struct cluster *c, uint32_t slot)
+{
+    struct instant end = lease_end(&c->holder, slot);
+
+    if (!lease_valid(&c->holder, slot, tilt_fast(&c->tilt)))
+        return;
+    if (c->events.lease)
+        c->events.lease(c->context, slot, c->lease_names[slot], tilt_as_boot(&c->tilt, end));
+    if (!c->lease_told[slot]) {
+        c->lease_told[slot] = true;
+        tell(c, FACT_LEASE_TAKEN, slot, "holds");
+    }
+    ask_granted(c, slot);
+}
+
+void lease_open(struct cluster *c)
+{
+    struct lease_rules rules = {.lease_ns = c->timing.lease_ms * NS_PER_MS,
+                                .drift_ppm = c->timing.drift_ppm};
+
+    lease_holder_init(&c->holder, &rules);
+    lease_grantor_init(&c->grantor, &rules);
+}
+
+/* ---- what the document says ---- */
+
+static void follow(struct cluster *c, uint32_t slot)
+{
+    const struct document_lease *lease = &c->document.leases[slot];
+    bool ours = lease->name[0] && life_equal(lease->holder, drive_life(c));
+
+    if (!lease->name[0] || !lease->holder.member)
+        lease_grantor_vacant(&c->grantor, slot);
+    else
+        lease_grantor_holds(&c->grantor, slot, lease->holder, lease->epoch);
+    if (c->lease_told[slot] && (!ours || lease->epoch != c->lease_epoch[slot]))
+        withdraw(c, slot, FACT_LEASE_LOST, "lost");
+    if (!ours) {
+        lease_holder_unwant(&c->holder, slot);
+        c->lease_epoch[slot] = 0;
+        return;
+    }
+    if (c->lease_epoch[slot] == lease->epoch)
+        return;
+    c->lease_epoch[slot] = lease->epoch;
+    memcpy(c->lease_names[slot], lease->name, sizeof c->lease_names[slot]);
+    lease_holder_want(&c->holder, slot, lease->epoch);
+    c->lease_fresh = true;
+}
+
+void lease_follow(struct cluster *c)
+{
+    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
+        follow(c, slot);
+}
+
+void lease_role(struct cluster *c, bool leads, bool established)
+{
+    struct lease_grantor *grantor = &c->grantor;
+
+    if (!leads) {
+        if (grantor->leading)
+            lease_grantor_lost(grantor);
+        return;
+    }
+    if (!grantor->leading || grantor->term != c->raft.term) {
+        if (grantor->leading)
+            lease_grantor_lost(grantor);
+        lease_grantor_won(grantor, c->raft.term, tilt_slow(&c->tilt));
+    }
+    if (established && !grantor->established)
+        lease_grantor_established(grantor, c->raft.term);
+}
+
+/* ---- asking and granting ---- */
+
+static void own_grants(struct cluster *c, const struct lease_grants *grants)
+{
+    for (uint32_t i = 0; i < grants->count; i++) {
+        const struct lease_grant *grant = &grants->grants[i];
+
+        if (life_equal(grant->holder, drive_life(c)) &&
+            lease_holder_granted(&c->holder, grant->slot, grant->epoch, grant->request))
+            extend(c, grant->slot);
+    }
+}
+
+static void take_requests(struct cluster *c, struct life from, const struct beat *beat)
+{
+    if (!c->established)
+        return;
+    for (uint32_t i = 0; i < beat->request_count; i++)
+        (void)lease_grantor_asked(&c->grantor, beat->requests[i].slot, from,
+                                  beat->requests[i].epoch, beat->request, tilt_slow(&c->tilt));
+    drive_stir(c);
+}
+
+void lease_request(struct cluster *c, struct beat *beat)
+{
+    beat->request = 0;
+    beat->request_count = 0;
+    if (!c->member || c->tilt.tilted || !c->raft.leader || c->closing)
+        return;
+    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
+        if (c->holder.slots[slot].wanted)
+            beat->requests[beat->request_count++] =
+                (struct beat_request){.slot = (uint8_t)slot, .epoch = c->holder.slots[slot].epoch};
+    if (beat->request_count == 0)
+        return;
+    beat->request = lease_holder_ask(&c->holder, tilt_fast(&c->tilt));
+    if (c->raft.leader == c->self)
+        take_requests(c, drive_life(c), beat);
+}
+
+/* What was taken a moment ago is asked for at once. */
+void lease_ask_now(struct cluster *c)
+{
+    struct place *leader;
+
+    if (!c->lease_fresh || !c->raft.leader)
+        return;
+    c->lease_fresh = false;
+    leader = peers_place_of(c, c->raft.leader);
+    if (leader)
+        beat_ask_leases(c, leader);
+    else if (c->raft.leader == c->self)
+        lease_request(c, &c->said);
+}
+
+void lease_asked(struct cluster *c, const struct beat *beat)
+{
+    take_requests(c, beat->from, beat);
+}
+
+void lease_granted(struct cluster *c, const struct beat *beat)
+{
+    for (uint32_t i = 0; i < beat->grant_count; i++) {
+        const struct beat_grant *grant = &beat->grants[i];
+
+        if (lease_holder_granted(&c->holder, grant->slot, grant->epoch, grant->request))
+            extend(c, grant->slot);
+    }
+}
+
+void lease_confirmed(struct cluster *c, uint64_t term, uint64_t round)
+{
+    struct lease_grants grants = {0};
+
+    lease_grantor_confirmed(&c->grantor, term, round, &grants);
+    if (grants.count == 0)
+        return;
+    own_grants(c, &grants);
+    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+        struct place *place = &c->places[i];
+
+        for (uint32_t k = 0; k < grants.count && place->linked; k++)
+            if (life_equal(grants.grants[k].holder, place->life)) {
+                beat_send(c, place, false, &grants);
+                break;
+            }
+    }
+}
+
+/* ---- the end of leases ---- */
+
+void lease_step(struct cluster *c)
+{
+    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
+        if (c->lease_told[slot] && !lease_valid(&c->holder, slot, tilt_fast(&c->tilt)))
+            withdraw(c, slot, FACT_LEASE_EXPIRED, "could not renew");
+}
+
+void lease_drop(struct cluster *c)
+{
+    lease_holder_drop(&c->holder);
+    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
+        withdraw(c, slot, FACT_LEASE_DROPPED, "dropped");
+}
+
+void lease_let_go(struct cluster *c, uint32_t slot)
+{
+    lease_holder_release(&c->holder, slot);
+    withdraw(c, slot, FACT_LEASE_RELEASED, "released");
+}
+
+static void released(void *context, const struct cluster_answer *answer)
+{
+    (void)context;
+    (void)answer;
+}
+
+void lease_release_all(struct cluster *c)
+{
+    for (uint32_t slot = 0; c->member && slot < CLUSTER_LEASES_MAX; slot++) {
+        const struct document_lease *lease = &c->document.leases[slot];
+        struct cluster_ask ask = {.kind = CLUSTER_LEASE_RELEASE,
+                                  .resource = lease->name,
+                                  .timeout_ms = 2 * c->timing.heartbeat_ms};
+
+        if (!lease->name[0] || !life_equal(lease->holder, drive_life(c)))
+            continue;
+        /* A group's moves with its primary only: it is let go here, and runs out there. */
+        if (lease->of_group)
+            lease_let_go(c, slot);
+        else
+            cluster_ask(c, &ask, released, NULL);
+    }
+}
+
+void cluster_process_died(struct cluster *c)
+{
+    lease_release_all(c);
+}

@@ -1,0 +1,156 @@
+#include "cluster/drive.h"
+
+#include "base/pack.h"
+
+enum { TICKET_PLACE_BITS = 8 };
+
+static void finish(struct requested *r, const char *sentence, struct bytes bytes)
+{
+    cluster_answered *answered = r->answered;
+    void *context = r->context;
+
+    timer_cancel(r->cluster->loop, &r->timer);
+    r->used = false;
+    answered(context, sentence, bytes);
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct requested *r = container_of(timer, struct requested, timer);
+
+    finish(r, r->place == PEERS_MAX ? r->why : "it has not answered in time", bytes_of(NULL, 0));
+}
+
+void request_open(struct cluster *c)
+{
+    list_init(&c->requests_extra);
+    for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX; i++) {
+        c->requests[i].cluster = c;
+        timer_init(&c->requests[i].timer, on_timer);
+    }
+}
+
+/* Too many at once: the answer follows from the loop all the same. */
+struct excess {
+    struct timer timer;
+    struct list node;
+    cluster_answered *answered;
+    void *context;
+};
+
+static void on_excess(struct timer *timer)
+{
+    struct excess *excess = container_of(timer, struct excess, timer);
+
+    list_remove(&excess->node);
+    excess->answered(excess->context, "too many requests are outstanding", bytes_of(NULL, 0));
+    free(excess);
+}
+
+static void too_many(struct cluster *c, cluster_answered *answered, void *context)
+{
+    struct excess *excess = calloc(1, sizeof *excess);
+
+    must(excess);
+    excess->answered = answered;
+    excess->context = context;
+    list_push_back(&c->requests_extra, &excess->node);
+    timer_init(&excess->timer, on_excess);
+    timer_arm(c->loop, &excess->timer, loop_now(c->loop));
+}
+
+static const char *say(struct cluster *c, const struct requested *r, struct bytes bytes)
+{
+    struct buf *frame = peers_frame(c);
+
+    if (r->place == PEERS_MAX)
+        return "there is no such node";
+    if (bytes.len > CLUSTER_REQUEST_MAX)
+        return "the request is too long";
+    if (!c->member || !c->places[r->place].linked)
+        return "there is no link to it";
+    pack_u64(frame, r->number);
+    buf_add(frame, bytes);
+    return peers_say(c, &c->places[r->place], FRAME_REQUEST, false) ? NULL
+                                                                    : "the link to it is full";
+}
+
+void cluster_request(struct cluster *c, const char *node, struct bytes bytes, int64_t timeout_ms,
+                     cluster_answered *answered, void *context)
+{
+    const struct place *place = peers_place_named(c, node);
+    struct requested *r = NULL;
+
+    for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX && !r && drive_living(c); i++)
+        if (!c->requests[i].used)
+            r = &c->requests[i];
+    if (!r) {
+        too_many(c, answered, context);
+        return;
+    }
+    r->used = true;
+    r->answered = answered;
+    r->context = context;
+    r->number = ++c->request_numbers * CLUSTER_REQUESTS_MAX + (uint64_t)(r - c->requests);
+    r->place = place ? peers_number(c, place) : PEERS_MAX;
+    r->why = say(c, r, bytes);
+    if (r->why)
+        r->place = PEERS_MAX;
+    timer_arm(c->loop, &r->timer,
+              r->why ? loop_now(c->loop) : after_ms(loop_now(c->loop), timeout_ms));
+}
+
+void request_asked(struct cluster *c, struct place *place, struct unpack *in)
+{
+    uint64_t number = unpack_u64(in);
+
+    if (in->bad || !c->events.request || number > UINT64_MAX >> TICKET_PLACE_BITS)
+        return;
+    c->events.request(c->context, place->name, number << TICKET_PLACE_BITS | peers_number(c, place),
+                      in->left);
+}
+
+void cluster_answer(struct cluster *c, uint64_t ticket, struct bytes bytes)
+{
+    uint32_t number = (uint32_t)(ticket & ((1 << TICKET_PLACE_BITS) - 1));
+    struct buf *frame;
+
+    must(bytes.len <= CLUSTER_REQUEST_MAX);
+    if (number >= PEERS_MAX || !drive_living(c))
+        return;
+    frame = peers_frame(c);
+    pack_u64(frame, ticket >> TICKET_PLACE_BITS);
+    buf_add(frame, bytes);
+    (void)peers_say(c, &c->places[number], FRAME_ANSWER, false);
+}
+
+void request_answered(struct cluster *c, struct place *place, struct unpack *in)
+{
+    uint64_t number = unpack_u64(in);
+    struct requested *r = &c->requests[number % CLUSTER_REQUESTS_MAX];
+
+    if (!in->bad && r->used && r->number == number && r->place == peers_number(c, place))
+        finish(r, NULL, in->left);
+}
+
+void request_link_lost(struct cluster *c, const struct place *place)
+{
+    for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX; i++)
+        if (c->requests[i].used && c->requests[i].place == peers_number(c, place))
+            finish(&c->requests[i], "the link to it was lost", bytes_of(NULL, 0));
+}
+
+void request_close(struct cluster *c)
+{
+    struct list *node;
+
+    for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX; i++)
+        if (c->requests[i].used)
+            finish(&c->requests[i], "this node stops", bytes_of(NULL, 0));
+    while ((node = list_pop_front(&c->requests_extra))) {
+        struct excess *excess = container_of(node, struct excess, node);
+
+        timer_cancel(c->loop, &excess->timer);
+        free(excess);
+    }
+}
