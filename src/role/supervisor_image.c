@@ -4,6 +4,8 @@
  */
 #include "role/supervisor.h"
 
+#include <string.h>
+
 static bool are_items(struct image image, struct ref ref, size_t item_size)
 {
     return ref.at % sizeof(uint64_t) == 0 && ref.at <= image.len &&
@@ -49,7 +51,9 @@ static bool are_nodes_sound(struct image image, const struct config *config)
         return false;
     nodes = image_items(image, config->nodes, sizeof *nodes);
     for (uint32_t i = 0; i < config->nodes.count; i++) {
-        if (!is_string(image, nodes[i].item.name) || nodes[i].path_count > CONFIG_PATHS_MAX)
+        /* The name becomes a part of paths. */
+        if (!is_string(image, nodes[i].item.name) || nodes[i].path_count > CONFIG_PATHS_MAX ||
+            strchr(image_string(image, nodes[i].item.name), '/'))
             return false;
         for (uint32_t k = 0; k < nodes[i].path_count; k++)
             if (!is_address(&nodes[i].paths[k]))

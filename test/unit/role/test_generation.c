@@ -186,6 +186,31 @@ static void what_makes_no_sense_is_refused_and_leaks_nothing(void **state)
     ends();
 }
 
+static void the_agents_listeners_are_known_by_this_nodes_paths(void **state)
+{
+    struct err err;
+
+    (void)state;
+    begins();
+    lends(1, LISTENER_PEER, listeners[0]);
+    lends(1, LISTENER_PEER - 1, listeners[1]);
+    comes_into_force(1);
+    assert_true(is_open(role.current->peer_fds[0]) && is_open(role.current->peer_fds[1]));
+    assert_int_equal(role.current->peer_fds[2], -1);
+    lends(2, LISTENER_PEER, listeners[1]);
+    comes_into_force(2);
+    assert_int_equal(role.current->peer_fds[1], -1);
+    frame = (struct frame){.type = MESSAGE_LISTENERS,
+                           .number = 3,
+                           .len = sizeof(int32_t),
+                           .fd_count = 1,
+                           .fds = {fcntl(listeners[0], F_DUPFD_CLOEXEC, 0)}};
+    memcpy(frame.body, &(int32_t){LISTENER_PEER - CONFIG_PATHS_MAX}, sizeof(int32_t));
+    assert_false(role_take_listeners(&role, &frame, &err));
+    frame_close_fds(&frame);
+    ends();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_listener_that_went_is_closed_only_after_it_could_be_drained),
         cmocka_unit_test(a_listener_that_comes_back_while_it_lingers_stays),
         cmocka_unit_test(a_generation_is_mapped_until_it_is_forgotten),
+        cmocka_unit_test(the_agents_listeners_are_known_by_this_nodes_paths),
         cmocka_unit_test(what_makes_no_sense_is_refused_and_leaks_nothing),
     };
 

@@ -13,7 +13,21 @@ static const char good[] = "user: nobody\n"
                            "services:\n"
                            "  one: {listen: [127.0.0.1:8080, 127.0.0.1:8081], pool: p}\n"
                            "  two: {listen: 127.0.0.1:8082, pool: p}\n"
-                           "pools: {p: {backends: [127.0.0.1:9001]}}\n";
+                           "pools: {p: {backends: [127.0.0.1:9001]}}\n"
+                           "nodes: {a: 10.0.0.1, b: 10.0.0.2}\n";
+
+static void give_nodes(struct image image)
+{
+    struct config *config = (struct config *)(uintptr_t)image.at;
+    struct config_node *nodes =
+        (struct config_node *)(uintptr_t)image_items(image, config->nodes, sizeof *nodes);
+
+    config->node = 1;
+    for (uint32_t i = 0; i < config->nodes.count; i++) {
+        nodes[i].path_count = 2;
+        nodes[i].paths[0].family = nodes[i].paths[1].family = 4;
+    }
+}
 
 /* What role/config.c writes: where the names of the file lead to. */
 static void give_addresses(struct image image)
@@ -30,6 +44,7 @@ static void give_addresses(struct image image)
         for (uint32_t k = 0; k < services[i].listen.count; k++)
             listens[k].address.family = 4;
     }
+    give_nodes(image);
 }
 
 /* A copy of exactly the image's size, so that a sanitizer sees every step beyond it. */
@@ -61,6 +76,19 @@ static void open_at(const struct address *address)
     assert_true(address->family == 4 || address->family == 6);
 }
 
+static size_t follow_nodes(struct image image)
+{
+    const struct config_node *own = config_own_node(image);
+    static struct config_tls tls;
+
+    if (!own)
+        return 0;
+    for (uint32_t i = 0; config_has_peers(config_of(image)) && i < own->path_count; i++)
+        open_at(&own->paths[i]);
+    config_tls(image, image_string(image, own->item.name), &tls);
+    return strlen(image_string(image, config_of(image)->directory)) + strlen(tls.key);
+}
+
 /* What the supervisor does with an image: a wrong step aborts. */
 static uint32_t follow(struct image image)
 {
@@ -72,6 +100,7 @@ static uint32_t follow(struct image image)
                      strlen(image_string(image, config->access_log)) +
                      strlen(image_string(image, config->runtime_directory));
 
+    letters += follow_nodes(image);
     if (config->admin_address.family != 0)
         open_at(&config->admin_address);
     for (uint32_t i = 0; i < config->services.count; i++) {
