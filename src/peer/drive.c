@@ -293,7 +293,7 @@ struct peer_link peers_link(const struct peers *peers, uint32_t number)
                               .since = peer->since,
                               .heard = peer->contact.heard,
                               .rtt_ns = peer->rtt_ns,
-                              .queued = peer->queued,
+                              .queued = peer->outbox.bytes,
                               .version = peer->version,
                               .ups = peer->ups};
     if (peer->now)

@@ -8,6 +8,7 @@
 #include "peer/contact.h"
 #include "peer/frame.h"
 #include "peer/hello.h"
+#include "peer/outbox.h"
 #include "peer/peer.h"
 
 /* Types of the room's own frames. */
@@ -50,14 +51,6 @@ struct connection {
     struct timer deadline;
 };
 
-/* A frame that waits. */
-struct waiting {
-    struct list node;
-    uint16_t type;
-    uint32_t len;
-    uint8_t body[];
-};
-
 struct peer {
     struct peers *peers;
     bool used, renew; /* `renew`: should move to a new connection, when it is its turn */
@@ -69,8 +62,7 @@ struct peer {
     struct connection *now;     /* the connection that counts */
     struct connection *next;    /* the one that takes over from it */
     struct connection *out;     /* the one that is sent on; NULL while it changes */
-    struct list urgent, bulk;   /* what waits, if it is up */
-    uint32_t queued;            /* bytes of both, headers too */
+    struct outbox outbox;       /* what waits, if it is up */
     struct instant since;
     int64_t rtt_ns;
     uint64_t ups;

@@ -6,12 +6,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum {
     LOW_WATER = 64 << 10, /* bytes in the session that make what is not urgent wait */
     PING_BYTES = 8,
 };
+
+_Static_assert((int)OUTBOX_MAX == (int)PEER_QUEUE_MAX, "what the contract says");
 
 static struct instant now_of(const struct peer *peer)
 {
@@ -22,8 +23,6 @@ void peer_init(struct peer *peer, struct peers *peers, const char *name)
 {
     *peer = (struct peer){.peers = peers, .used = true, .since = loop_now(peers->loop)};
     bytes_to_string(bytes_of_string(name), peer->name, sizeof peer->name);
-    list_init(&peer->urgent);
-    list_init(&peer->bulk);
     contact_init(&peer->contact, &peers->timing, strcmp(peers->node, name) < 0);
     snprintf(peer->sentence, sizeof peer->sentence, "%s",
              peer->contact.calls ? "not called yet" : "has not called yet");
@@ -31,78 +30,33 @@ void peer_init(struct peer *peer, struct peers *peers, const char *name)
 
 /* ---- the queue ---- */
 
-static void drop(struct list *waiting)
-{
-    struct list *node;
-
-    while ((node = list_pop_front(waiting)))
-        free(container_of(node, struct waiting, node));
-}
-
-static void drop_queue(struct peer *peer)
-{
-    drop(&peer->urgent);
-    drop(&peer->bulk);
-    peer->queued = 0;
-}
-
-static bool send_first(struct peer *peer, struct list *waiting)
-{
-    struct list *node = list_first(waiting);
-    struct waiting *first;
-
-    if (!node)
-        return false;
-    first = container_of(node, struct waiting, node);
-    if (!connection_send(peer->out, first->type, bytes_of(first->body, first->len)))
-        return false;
-    list_remove(node);
-    peer->queued -= FRAME_HEADER + first->len;
-    free(first);
-    return true;
-}
-
 void peer_pump(struct peer *peer)
 {
-    while (peer->out && tls_queued(&peer->out->tls) < LOW_WATER)
-        if (!send_first(peer, &peer->urgent) && !send_first(peer, &peer->bulk))
+    const struct waiting *first;
+
+    while (peer->out && tls_queued(&peer->out->tls) < LOW_WATER &&
+           (first = outbox_first(&peer->outbox))) {
+        if (!connection_send(peer->out, first->type, bytes_of(first->body, first->len)))
             return;
+        outbox_drop_first(&peer->outbox);
+    }
 }
 
-static bool queue(struct peer *peer, struct list *waiting, uint16_t type, struct bytes body)
-{
-    uint32_t size = FRAME_HEADER + (uint32_t)body.len;
-    struct waiting *frame;
-
-    if (size > PEER_QUEUE_MAX - peer->queued)
-        return false;
-    frame = malloc(sizeof *frame + body.len);
-    if (!frame)
-        return false;
-    frame->type = type;
-    frame->len = (uint32_t)body.len;
-    if (body.len)
-        memcpy(frame->body, body.at, body.len);
-    list_push_back(waiting, &frame->node);
-    peer->queued += size;
-    return true;
-}
-
+/* Straight into the session while there is room: most frames never wait. */
 static bool send_frame(struct peers *peers, uint32_t number, uint16_t type, struct bytes body,
                        bool urgent)
 {
     struct peer *peer = &peers->all[number];
-    struct list *waiting = urgent ? &peer->urgent : &peer->bulk;
 
     must(number < PEERS_MAX);
     must(type < PEER_TYPES_MAX);
     must(body.len <= PEER_BODY_MAX);
     if (!peer->used || !peer->contact.up || peers->closing)
         return false;
-    if (peer->out && tls_queued(&peer->out->tls) < LOW_WATER && list_empty(&peer->urgent) &&
-        (urgent || list_empty(&peer->bulk)) && connection_send(peer->out, type, body))
+    if (peer->out && tls_queued(&peer->out->tls) < LOW_WATER &&
+        outbox_passes(&peer->outbox, urgent) && connection_send(peer->out, type, body))
         return true;
-    return queue(peer, waiting, type, body);
+    return outbox_add(&peer->outbox, type, body, urgent);
 }
 
 bool peers_send(struct peers *peers, uint32_t peer, uint16_t type, struct bytes body)
@@ -156,7 +110,7 @@ void peer_lost(struct peer *peer, enum peer_why why, const char *sentence)
     peer->now = peer->out = NULL;
     peer->breaks = peer->renew = false;
     peer->since = now_of(peer);
-    drop_queue(peer);
+    outbox_clear(&peer->outbox);
     snprintf(peer->sentence, sizeof peer->sentence, "%s", sentence);
     peers_schedule(peers);
     if (!peers->closing)
@@ -406,6 +360,6 @@ void peer_leave(struct peer *peer, bool reset)
         let_go(&peer->now);
     }
     peer->now = peer->out = NULL;
-    drop_queue(peer);
+    outbox_clear(&peer->outbox);
     peer->used = false;
 }

@@ -29,8 +29,9 @@ enum {
     PEER_NAME_MAX = 64,        /* of nodes and clusters, NUL included */
     PEER_HELLO_MAX = 1024,     /* the owner's bytes in a hello */
     PEER_BODY_MAX = 320 << 10, /* of one frame: 64 entries of 4 KiB, and what is around them */
-    PEER_QUEUE_MAX = 1 << 20,  /* bytes of frames that wait for one peer */
-    PEER_TYPES_MAX = 0xff00,   /* types of the owner's frames are below it */
+    PEER_QUEUE_MAX =
+        1 << 20, /* bytes of frames that wait for one peer; 64 KiB of them for what is urgent */
+    PEER_TYPES_MAX = 0xff00, /* types of the owner's frames are below it */
     PEER_UNAUTHENTICATED_MAX = 64,
     PEER_SENTENCE_MAX = 384,
 };
