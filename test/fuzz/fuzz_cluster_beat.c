@@ -1,0 +1,12 @@
+/*
+ * A beat. What can be read can be written and read again.
+ */
+#include "fuzz.h"
+
+#include "cluster/reread.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    (void)reread_beat(bytes_of(data, size));
+    return 0;
+}
