@@ -123,7 +123,7 @@ void admin_reloaded(struct admin *admin, bool done, struct bytes text)
             continue;
         again = again || connection->reload_next;
         if (!connection->reload_next)
-            connection_answer_reload(connection, done, text);
+            admin_connection_answer_reload(connection, done, text);
         connection->reload_next = false;
     }
     admin->reloading = again && admin->options.reload(admin->options.context);
@@ -135,7 +135,7 @@ void admin_answered(struct admin *admin, uint32_t ticket, uint16_t status, struc
         struct connection *connection = &admin->connections[i];
 
         if (connection->phase == PHASE_ASKING && connection->ticket == ticket)
-            connection_answer_asked(connection, status, json);
+            admin_connection_answer_asked(connection, status, json);
     }
 }
 
@@ -143,7 +143,7 @@ void admin_asks_lost(struct admin *admin)
 {
     for (uint32_t i = 0; i < CONNECTIONS_MAX; i++)
         if (admin->connections[i].phase == PHASE_ASKING)
-            connection_answer_lost(&admin->connections[i]);
+            admin_connection_answer_lost(&admin->connections[i]);
 }
 
 /* ---- connections ---- */
@@ -155,7 +155,7 @@ static void free_admin(struct admin *admin)
     free(admin);
 }
 
-void admin_connection_closed(struct admin *admin, struct connection *connection)
+void admin_forget_connection(struct admin *admin, struct connection *connection)
 {
     (void)connection;
     must(admin->open > 0);
@@ -187,7 +187,7 @@ static void take_connection(struct admin *admin, int fd, bool local, const struc
         return;
     }
     admin->open++;
-    connection_open(connection, admin, fd, local, peer);
+    admin_connection_open(connection, admin, fd, local, peer);
 }
 
 static void on_tcp(struct listener *listener, int fd, const struct address *peer)
@@ -301,7 +301,7 @@ void admin_close(struct admin *admin)
     timer_cancel(admin->options.loop, &admin->sample);
     admin->closing = true;
     for (uint32_t i = 0; i < CONNECTIONS_MAX; i++)
-        connection_close(&admin->connections[i]);
+        admin_connection_close(&admin->connections[i]);
     if (admin->open == 0)
         free_admin(admin);
 }

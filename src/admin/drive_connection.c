@@ -31,7 +31,7 @@ static void arm(struct connection *c, int64_t ms)
     timer_arm(loop, &c->deadline, after_ms(loop_now(loop), ms));
 }
 
-void connection_close(struct connection *c)
+void admin_connection_close(struct connection *c)
 {
     if (c->phase == PHASE_CLOSING || c->phase == PHASE_FREE)
         return;
@@ -82,7 +82,7 @@ static void send_reply(struct connection *c, const struct admin_reply *reply)
     write_head(c, reply);
     if (c->head.full || !stream_send(&c->stream, NULL, buf_bytes(&c->head)) ||
         (content && !stream_send(&c->stream, NULL, buf_bytes(&c->body)))) {
-        connection_close(c);
+        admin_connection_close(c);
         return;
     }
     c->phase = PHASE_SENDING;
@@ -132,7 +132,7 @@ static void answer(struct connection *c)
     arm(c, reply.order == ORDER_ASK ? ASK_MS : RELOAD_MS);
 }
 
-void connection_answer_asked(struct connection *c, uint16_t status, struct bytes json)
+void admin_connection_answer_asked(struct connection *c, uint16_t status, struct bytes json)
 {
     struct admin_reply reply = begin_reply(c);
 
@@ -140,7 +140,7 @@ void connection_answer_asked(struct connection *c, uint16_t status, struct bytes
     send_reply(c, &reply);
 }
 
-void connection_answer_lost(struct connection *c)
+void admin_connection_answer_lost(struct connection *c)
 {
     struct admin_reply reply = begin_reply(c);
 
@@ -148,7 +148,7 @@ void connection_answer_lost(struct connection *c)
     send_reply(c, &reply);
 }
 
-void connection_answer_reload(struct connection *c, bool done, struct bytes text)
+void admin_connection_answer_reload(struct connection *c, bool done, struct bytes text)
 {
     struct admin_scene scene = admin_scene(c->admin);
     struct admin_reply reply = begin_reply(c);
@@ -178,7 +178,7 @@ static void begin_request(struct connection *c, const struct http1_head *head)
     }
     if (head->expects_continue && head->framing != FRAMING_NONE &&
         !stream_send(&c->stream, NULL, BYTES("HTTP/1.1 100 Continue\r\n\r\n"))) {
-        connection_close(c);
+        admin_connection_close(c);
         return;
     }
     c->phase = PHASE_BODY;
@@ -274,7 +274,7 @@ static void on_received(struct stream *stream, struct chunk *chunk, struct bytes
         arm(c, REQUEST_MS);
     buf_add(&c->in, bytes);
     if (c->in.full)
-        connection_close(c);
+        admin_connection_close(c);
     else
         advance(c);
 }
@@ -287,7 +287,7 @@ static void on_ended(struct stream *stream)
     if (c->phase == PHASE_WAITING || c->phase == PHASE_ASKING || c->phase == PHASE_SENDING)
         c->last = true;
     else
-        connection_close(c);
+        admin_connection_close(c);
 }
 
 static void on_drained(struct stream *stream)
@@ -301,7 +301,7 @@ static void on_drained(struct stream *stream)
 static void on_failed(struct stream *stream, int error)
 {
     (void)error;
-    connection_close(of_stream(stream));
+    admin_connection_close(of_stream(stream));
 }
 
 static void on_closed(struct stream *stream)
@@ -312,7 +312,7 @@ static void on_closed(struct stream *stream)
     buf_fini(&c->head);
     buf_fini(&c->body);
     c->phase = PHASE_FREE;
-    admin_connection_closed(c->admin, c);
+    admin_forget_connection(c->admin, c);
 }
 
 static void on_deadline(struct timer *timer)
@@ -322,7 +322,7 @@ static void on_deadline(struct timer *timer)
     switch (c->phase) {
     case PHASE_HEAD:
         if (c->in.len == 0)
-            connection_close(c);
+            admin_connection_close(c);
         else
             refuse(c, 408, "the request took too long");
         return;
@@ -337,7 +337,7 @@ static void on_deadline(struct timer *timer)
         return;
     case PHASE_SENDING:
         if (c->settled) {
-            connection_close(c);
+            admin_connection_close(c);
             return;
         }
         c->settled = true;
@@ -347,7 +347,7 @@ static void on_deadline(struct timer *timer)
             arm(c, SEND_MS);
         return;
     case PHASE_LINGERING:
-        connection_close(c);
+        admin_connection_close(c);
         return;
     case PHASE_FREE:
     case PHASE_CLOSING:
@@ -355,8 +355,8 @@ static void on_deadline(struct timer *timer)
     }
 }
 
-void connection_open(struct connection *c, struct admin *admin, int fd, bool local,
-                     const struct address *peer)
+void admin_connection_open(struct connection *c, struct admin *admin, int fd, bool local,
+                           const struct address *peer)
 {
     static const struct stream_events events = {.received = on_received,
                                                 .ended = on_ended,

@@ -46,12 +46,13 @@ struct connection {
     struct buf head, body; /* of the answer; sent from here, so they live until it is sent */
 };
 
-void connection_open(struct connection *connection, struct admin *admin, int fd, bool local,
-                     const struct address *peer);
-void connection_close(struct connection *connection);
-void connection_answer_reload(struct connection *connection, bool done, struct bytes text);
-void connection_answer_asked(struct connection *connection, uint16_t status, struct bytes json);
-void connection_answer_lost(struct connection *connection);
+void admin_connection_open(struct connection *connection, struct admin *admin, int fd, bool local,
+                           const struct address *peer);
+void admin_connection_close(struct connection *connection);
+void admin_connection_answer_reload(struct connection *connection, bool done, struct bytes text);
+void admin_connection_answer_asked(struct connection *connection, uint16_t status,
+                                   struct bytes json);
+void admin_connection_answer_lost(struct connection *connection);
 
 /* ---- by drive.c ---- */
 
@@ -62,4 +63,4 @@ bool admin_may_answer(const struct admin *admin); /* the answers under way leave
 /* Carries out the order of a reply; ORDER_RELOAD and ORDER_ASK leave the connection waiting. False: it cannot be asked now. */
 bool admin_carry_out(struct admin *admin, struct connection *connection,
                      const struct admin_reply *reply);
-void admin_connection_closed(struct admin *admin, struct connection *connection);
+void admin_forget_connection(struct admin *admin, struct connection *connection);

@@ -152,7 +152,7 @@ static void on_work(struct job *job)
     struct timeline *timeline = container_of(job, struct timeline, write.job);
     struct write *write = &timeline->write;
 
-    write->done = store_write(&timeline->store, buf_bytes(&write->facts), &write->err);
+    write->done = timeline_store_write(&timeline->store, buf_bytes(&write->facts), &write->err);
 }
 
 static void tell_disk_state(struct timeline *timeline, bool failing)
@@ -209,10 +209,10 @@ static bool open_store(struct timeline *timeline, struct err *err)
         .segments_max = options->segments ? options->segments : 16,
         .spares = 1,
         .seed = options->seed};
-    if (!store_read(store, restore, timeline, err))
+    if (!timeline_store_read(store, restore, timeline, err))
         return false;
     timeline->durable = timeline->sequence;
-    if (!store_write(store, (struct bytes){0}, &timeline->write.err))
+    if (!timeline_store_write(store, (struct bytes){0}, &timeline->write.err))
         tell_disk_state(timeline, true); /* goes on in memory */
     return jobs_open(&timeline->jobs, options->loop, "timeline", err);
 }
@@ -262,7 +262,7 @@ void timeline_close(struct timeline *timeline)
         return;
     jobs_close(timeline->jobs);
     asks_fini(timeline);
-    store_close(&timeline->store);
+    timeline_store_close(&timeline->store);
     timer_cancel(timeline->options.loop, &timeline->gather);
     timer_cancel(timeline->options.loop, &timeline->report);
     timer_cancel(timeline->options.loop, &timeline->news);

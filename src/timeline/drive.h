@@ -70,12 +70,13 @@ struct timeline {
 /* ---- drive_store.c: on the thread, and at the opening ---- */
 
 /* Hands over what the log holds; an origin's beginning is a fact with code 0. */
-typedef void store_each(void *context, const struct fact *fact);
-MUST_USE bool store_open(struct store *store, struct err *err);
-void store_close(struct store *store);
-MUST_USE bool store_read(struct store *store, store_each *each, void *context, struct err *err);
+typedef void timeline_store_each(void *context, const struct fact *fact);
+MUST_USE bool timeline_store_open(struct store *store, struct err *err);
+void timeline_store_close(struct store *store);
+MUST_USE bool timeline_store_read(struct store *store, timeline_store_each *each, void *context,
+                                  struct err *err);
 /* All of them durable, or nobody knows and the log is closed. Opens it when it is not open. */
-MUST_USE bool store_write(struct store *store, struct bytes facts, struct err *err);
+MUST_USE bool timeline_store_write(struct store *store, struct bytes facts, struct err *err);
 
 /* ---- drive_ask.c ---- */
 

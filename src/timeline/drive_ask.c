@@ -50,7 +50,7 @@ static void on_work(struct job *job)
     struct ask *ask = container_of(job, struct ask, job);
     struct err err;
 
-    ask->reply.partial = !store_read(&ask->timeline->store, offer, &ask->selection, &err);
+    ask->reply.partial = !timeline_store_read(&ask->timeline->store, offer, &ask->selection, &err);
 }
 
 static void on_read(struct job *job)

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-bool store_open(struct store *store, struct err *err)
+bool timeline_store_open(struct store *store, struct err *err)
 {
     if (store->wal)
         return true;
@@ -14,7 +14,7 @@ bool store_open(struct store *store, struct err *err)
            err_during(err, "open the timeline");
 }
 
-void store_close(struct store *store)
+void timeline_store_close(struct store *store)
 {
     wal_close(store->wal);
     store->wal = NULL;
@@ -23,7 +23,7 @@ void store_close(struct store *store)
 /* ---- reading ---- */
 
 struct reading {
-    store_each *each;
+    timeline_store_each *each;
     void *context;
 };
 
@@ -40,11 +40,12 @@ static bool on_record(void *context, const struct wal_record *record)
     return true;
 }
 
-bool store_read(struct store *store, store_each *each, void *context, struct err *err)
+bool timeline_store_read(struct store *store, timeline_store_each *each, void *context,
+                         struct err *err)
 {
     struct reading reading = {.each = each, .context = context};
 
-    if (!store_open(store, err))
+    if (!timeline_store_open(store, err))
         return false;
     return wal_each(store->wal, wal_first(store->wal), UINT64_MAX, on_record, &reading, err) ||
            err_during(err, "read the timeline");
@@ -82,7 +83,7 @@ static bool append_facts(struct store *store, struct bytes facts, struct err *er
 
 static bool write_all(struct store *store, struct bytes facts, struct err *err)
 {
-    if (!store_open(store, err))
+    if (!timeline_store_open(store, err))
         return false;
     if (!store->begun && !append(store, BYTES(""), err))
         return err_during(err, "write the timeline");
@@ -93,10 +94,10 @@ static bool write_all(struct store *store, struct bytes facts, struct err *err)
 }
 
 /* Closed after a failure, so that the next write begins with what the disk really holds; what is then written twice has the same sequence. */
-bool store_write(struct store *store, struct bytes facts, struct err *err)
+bool timeline_store_write(struct store *store, struct bytes facts, struct err *err)
 {
     if (write_all(store, facts, err))
         return true;
-    store_close(store);
+    timeline_store_close(store);
     return false;
 }
