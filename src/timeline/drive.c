@@ -113,18 +113,18 @@ static void on_news(struct timer *timer)
 /* What memory forgot before it was written will never come to the disk. */
 static void count_lost(struct timeline *timeline, uint32_t from)
 {
-    uint64_t lost = recent_at(&timeline->recent, from)->sequence - timeline->durable - 1;
+    uint64_t lost = recent_at(&timeline->recent, from)->sequence - timeline->passed - 1;
 
     timeline->lost += lost;
     timeline->lost_untold += lost;
-    timeline->durable += lost;
+    timeline->passed += lost;
 }
 
 static void on_gather(struct timer *timer)
 {
     struct timeline *timeline = container_of(timer, struct timeline, gather);
     struct write *write = &timeline->write;
-    uint32_t from = recent_until(&timeline->recent, timeline->durable);
+    uint32_t from = recent_until(&timeline->recent, timeline->passed);
 
     must(!write->busy);
     if (from == timeline->recent.count)
@@ -172,11 +172,11 @@ static void on_written(struct job *job)
 
     write->busy = false;
     if (write->done) {
-        timeline->durable = write->last;
+        timeline->durable = timeline->passed = write->last;
         tell_lost(timeline);
     }
     tell_disk_state(timeline, !write->done);
-    if (timeline->durable < timeline->sequence)
+    if (timeline->passed < timeline->sequence)
         arm_soon(timeline, &timeline->gather, timeline->failing ? RETRY_MS : GATHER_MS);
 }
 
@@ -211,7 +211,7 @@ static bool open_store(struct timeline *timeline, struct err *err)
         .seed = options->seed};
     if (!timeline_store_read(store, restore, timeline, err))
         return false;
-    timeline->durable = timeline->sequence;
+    timeline->durable = timeline->passed = timeline->sequence;
     if (!timeline_store_write(store, (struct bytes){0}, &timeline->write.err))
         tell_disk_state(timeline, true); /* goes on in memory */
     return jobs_open(&timeline->jobs, options->loop, "timeline", err);
@@ -301,7 +301,7 @@ struct timeline_view timeline_view(const struct timeline *timeline)
 
 bool timeline_settled(const struct timeline *timeline)
 {
-    return !timeline->jobs || timeline->durable == timeline->sequence;
+    return !timeline->jobs || timeline->passed == timeline->sequence;
 }
 
 const struct fact *timeline_recent(const struct timeline *timeline, uint32_t nth)

@@ -60,7 +60,8 @@ struct timeline {
     struct jobs *jobs; /* NULL: memory only */
     struct store store;
     struct write write;
-    uint64_t durable; /* sequence; what is lost counts as passed */
+    uint64_t durable; /* sequence */
+    uint64_t passed;  /* likewise, but what is lost counts */
     uint64_t lost, lost_untold, left_out;
     bool failing; /* the last write failed */
     struct timer gather, report, news;

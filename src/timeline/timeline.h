@@ -77,13 +77,14 @@ MUST_USE bool timeline_ask(struct timeline *timeline, struct bytes request,
 struct timeline_view {
     struct place first; /* the oldest fact in memory; both 0: there is none */
     struct place last;  /* the newest */
-    uint64_t durable;   /* sequence: synced up to here, but for what is lost */
+    uint64_t durable;   /* sequence: synced up to here, but for what was lost before */
     uint64_t lost;      /* facts that never came to the disk, since the opening */
     uint64_t left_out;  /* of floods, since the opening */
     bool writing;       /* the disk takes facts, as far as is known */
 };
 
 struct timeline_view timeline_view(const struct timeline *timeline);
-bool timeline_settled(const struct timeline *timeline); /* all that was recorded is durable */
+/* All that was recorded is durable, but for what is lost. */
+bool timeline_settled(const struct timeline *timeline);
 /* The nth newest fact in memory, from 0; NULL: there are not so many. Until the next record. */
 const struct fact *timeline_recent(const struct timeline *timeline, uint32_t nth);
