@@ -157,5 +157,5 @@ struct instant tilt_as_boot(const struct tilt *tilt, struct instant fast)
     check(tilt);
     if (fast.ns == 0 || fast.ns == NEVER.ns)
         return fast;
-    return after_ns(tilt->last.boot, ns_between(tilt->fast, fast));
+    return (struct instant){tilt->last.boot.ns + ns_between(tilt->fast, fast)};
 }
