@@ -61,12 +61,24 @@ void raft_follow(struct raft *raft, uint64_t term, uint32_t leader, struct insta
 }
 
 /*
+ * Who lost its vote by a change that may not be committed is still needed: it may be the only one with the entry of that change, and
+ * then nobody else can be elected (thesis, 4.2.2).
+ */
+static bool stands(const struct raft *raft)
+{
+    if (raft_is_voter(&raft->config, raft->options.self))
+        return true;
+    return raft->config_index > raft->commit && raft->eras > 0 &&
+           raft_is_voter(&raft->era[raft->eras - 1].config, raft->options.self);
+}
+
+/*
  * A node with a full disk does not lead: its vote is needed only where its disk would be needed, too. One that fetches a snapshot is behind.
  */
 bool raft_may_campaign(const struct raft *raft)
 {
-    return raft_is_voter(&raft->config, raft->options.self) && !raft->tilted && !raft->full &&
-           raft->fetch_from == 0 && raft->runs < RAFT_RUNS_MAX && raft->term + 1 < RAFT_NUMBER_MAX;
+    return stands(raft) && !raft->tilted && !raft->full && raft->fetch_from == 0 &&
+           raft->runs < RAFT_RUNS_MAX && raft->term + 1 < RAFT_NUMBER_MAX;
 }
 
 /* ---- asking ---- */

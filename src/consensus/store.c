@@ -27,8 +27,6 @@ static void has_room_again(struct raft *raft)
 void raft_retry_disk(struct raft *raft)
 {
     raft->retry = NEVER;
-    if (raft->clean == raft->last)
-        has_room_again(raft);
 }
 
 void raft_store_plan(struct raft *raft, struct raft_actions *actions)
@@ -36,7 +34,11 @@ void raft_store_plan(struct raft *raft, struct raft_actions *actions)
     bool meta = !raft_vote_is_durable(raft), log = log_is_due(raft);
 
     actions->persist.ticket = 0;
-    if (raft->job.ticket != 0 || (!meta && !log))
+    if (raft->job.ticket != 0)
+        return;
+    if (raft->full && raft->retry.ns == NEVER.ns && raft->clean == raft->last)
+        has_room_again(raft); /* for what there is: nothing */
+    if (!meta && !log)
         return;
     raft->job = (struct raft_job){++raft->tickets, raft->term, raft->vote, log};
     actions->persist.ticket = raft->job.ticket;
