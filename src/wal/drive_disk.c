@@ -24,6 +24,14 @@ static struct directory *directory_of(struct disk *disk)
     return container_of(disk, struct directory, disk);
 }
 
+/* Records errno; a quota is full as a disk is. False. */
+static bool failed_for_room(struct err *err, const char *what, uint64_t bytes, const char *path)
+{
+    if (errno == EDQUOT)
+        errno = ENOSPC;
+    return err_system(err, "%s %llu bytes in '%s'", what, (unsigned long long)bytes, path);
+}
+
 static bool drive_open(struct disk *disk, const char *name, bool create, int *file, struct err *err)
 {
     struct directory *directory = directory_of(disk);
@@ -84,8 +92,7 @@ static bool drive_write(struct disk *disk, int file, uint64_t at, struct bytes b
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_system(err, "write %zu bytes at %llu in '%s'", bytes.len,
-                              (unsigned long long)at, directory_of(disk)->path);
+            return failed_for_room(err, "write", bytes.len, directory_of(disk)->path);
         done += (size_t)n;
     }
     return true;
@@ -102,8 +109,7 @@ static bool drive_allocate(struct disk *disk, int file, uint64_t size, struct er
     /* All at once, so that it lies together and a full disk is met early. Not every file system can. */
     if (fallocate(file, 0, 0, (off_t)size) < 0 && errno != EOPNOTSUPP && errno != ENOSYS &&
         errno != EINTR)
-        return err_system(err, "allocate %llu bytes in '%s'", (unsigned long long)size,
-                          directory_of(disk)->path);
+        return failed_for_room(err, "allocate", size, directory_of(disk)->path);
     for (uint64_t at = 0; at < size; at += some.len)
         if (!drive_write(disk, file, at, bytes_take(some, size - at), err))
             return false;

@@ -122,6 +122,7 @@ static void empty_stage(struct wal *wal)
     buf_add(&wal->stage, bytes_of(head, sizeof head));
     must(!wal->stage.full);
     wal->staged = 0;
+    wal->bound = false;
 }
 
 static bool sync_staged(struct wal *wal, struct err *err)
@@ -130,6 +131,7 @@ static bool sync_staged(struct wal *wal, struct err *err)
 
     if (wal->staged == 0)
         return true;
+    wal->bound = true;
     segment_seal_batch(&wal->stage, newest->end, wal->staged_next, wal->staged, wal->salt);
     if (!wal->disk->ops->write(wal->disk, wal->file, newest->end, buf_bytes(&wal->stage), err) ||
         !log_sync_file(wal, wal->file, err))
@@ -179,6 +181,7 @@ static bool stage(struct wal *wal, const struct segment_entry *entry, struct err
         return log_failed(wal, err);
     if (wal->staged++ == 0)
         wal->staged_next = wal->next;
+    wal->bound |= entry->kind != SEGMENT_APPEND;
     segment_put_record(&wal->stage, entry);
     return true;
 }
@@ -204,6 +207,21 @@ bool wal_sync(struct wal *wal, struct err *err)
     return sync_staged(wal, err) || log_failed(wal, err);
 }
 
+/* Forgets staged appends beyond `index` as if they had never been staged. */
+static void take_back(struct wal *wal, uint64_t index)
+{
+    uint32_t kept = (uint32_t)(index + 1 - wal->staged_next);
+    struct bytes left = bytes_skip(buf_bytes(&wal->stage), SEGMENT_BATCH_BYTES);
+    struct segment_entry entry;
+
+    for (uint32_t i = 0; i < kept; i++)
+        must(segment_next_entry(&left, &entry));
+    wal->stage.len -= left.len;
+    wal->staged = kept;
+    wal->next = index + 1;
+    log_newest(wal)->last = index;
+}
+
 bool wal_truncate_after(struct wal *wal, uint64_t index, struct err *err)
 {
     const struct segment_entry entry = {SEGMENT_TRUNCATE, {.index = index}};
@@ -211,6 +229,11 @@ bool wal_truncate_after(struct wal *wal, uint64_t index, struct err *err)
     must(index + 1 >= wal_first(wal) && index < wal->next);
     if (index + 1 == wal->next)
         return usable(wal, err);
+    if (wal->staged > 0 && !wal->bound && index + 1 >= wal->staged_next) {
+        take_back(wal, index);
+        check(wal);
+        return usable(wal, err);
+    }
     if (!stage(wal, &entry, err))
         return false;
     log_note_cut(wal, index);

@@ -34,6 +34,8 @@ struct wal {
     struct buf stage;
     uint64_t staged_next; /* the next index before the staged batch */
     uint32_t staged;      /* records in it */
+    bool
+        bound; /* it holds more than appends, or may be on the disk already: it cannot be taken back */
 
     uint8_t *image; /* a segment that is read */
     uint32_t count;

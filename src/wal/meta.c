@@ -47,7 +47,7 @@ static bool make(struct wal_meta *meta, struct err *err)
            write_slot(meta, (struct bytes){0}, err) &&
            disk->ops->rename(disk, name, meta->name, err) && disk->ops->sync_names(disk, err);
     if (!made)
-        disk->ops->close(disk, meta->file);
+        wal_meta_close(meta);
     return made;
 }
 
@@ -88,23 +88,30 @@ bool wal_meta_open(struct wal_meta *meta, struct disk *disk, const char *name, s
     memset(meta, 0, sizeof *meta);
     meta->disk = disk;
     memcpy(meta->name, name, strlen(name) + 1);
-    if (!disk->ops->open(disk, name, false, &meta->file, err))
-        return err->number == ENOENT && make(meta, err) ? true : err_during(err, "open '%s'", name);
+    if (!disk->ops->open(disk, name, false, &meta->file, err)) {
+        if (err->number == ENOENT && make(meta, err))
+            return true;
+        meta->disk = NULL;
+        return err_during(err, "open '%s'", name);
+    }
     opened = disk->ops->sync_names(disk, err) && read_slots(meta, err) &&
              write_slot(meta, bytes_of(meta->body, meta->len), err);
     if (!opened)
-        disk->ops->close(disk, meta->file);
+        wal_meta_close(meta);
     return opened ? true : err_during(err, "open '%s'", name);
 }
 
 void wal_meta_close(struct wal_meta *meta)
 {
+    if (!meta->disk)
+        return;
     meta->disk->ops->close(meta->disk, meta->file);
+    meta->disk = NULL;
 }
 
 bool wal_meta_write(struct wal_meta *meta, struct bytes body, struct err *err)
 {
-    must(body.len <= WAL_META_BYTES_MAX);
+    must(meta->disk && body.len <= WAL_META_BYTES_MAX);
     if (meta->poisoned) {
         err_record(err, ERR_SYSTEM, EIO, "'%s' failed before: what the disk holds is not known",
                    meta->name);

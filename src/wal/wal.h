@@ -61,7 +61,8 @@ MUST_USE bool wal_append(struct wal *wal, const struct wal_record *record, struc
 /* Makes all that is staged durable: one write, one sync. Nothing staged: nothing is done. After ENOSPC it remains staged. */
 MUST_USE bool wal_sync(struct wal *wal, struct err *err);
 /* Stages the end of all records after `index`, which is at least wal_first - 1 and below wal_next; then wal_next is index + 1.
- * Until the next wal_sync a crash may leave the old tail, whole; together with appends staged after it it is one atomic change. */
+ * Until the next wal_sync a crash may leave the old tail, whole; together with appends staged after it it is one atomic change.
+ * What was only staged is taken back without a trace, so that costs no room. */
 MUST_USE bool wal_truncate_after(struct wal *wal, uint64_t index, struct err *err);
 /* Syncs, then recycles whole segments that hold only records below `index`; some of them may remain. */
 MUST_USE bool wal_drop_before(struct wal *wal, uint64_t index, struct err *err);
@@ -94,7 +95,7 @@ struct wal_meta {
  * gives is durable. */
 MUST_USE bool wal_meta_open(struct wal_meta *meta, struct disk *disk, const char *name,
                             struct err *err);
-void wal_meta_close(struct wal_meta *meta);
+void wal_meta_close(struct wal_meta *meta); /* zeroed, closed or not opened: nothing */
 /* Durable when it returns true. After ENOSPC the old body holds and it may be tried again; any other failure poisons. */
 MUST_USE bool wal_meta_write(struct wal_meta *meta, struct bytes body, struct err *err);
 

@@ -306,6 +306,45 @@ static void a_truncation_and_what_replaces_it_are_one_change(void **state)
     assert_true(olds > 10 && news > 10);
 }
 
+static void what_was_only_staged_is_taken_back_without_a_trace(void **state)
+{
+    static uint8_t before[SEGMENT_BYTES];
+
+    (void)state;
+    append_synced(1, "a");
+    memcpy(before, disk_sim_bytes(&sim, FIRST_SEGMENT).at, SEGMENT_BYTES);
+    assert_true(append(1, "b") && append(1, "c"));
+    assert_true(wal_truncate_after(wal, 1, &err));
+    assert_true(wal_sync(wal, &err));
+    assert_memory_equal(disk_sim_bytes(&sim, FIRST_SEGMENT).at, before, SEGMENT_BYTES);
+    assert_true(append(2, "x") && append(2, "y") && append(2, "z"));
+    assert_true(wal_truncate_after(wal, 3, &err));
+    assert_true(append(3, "last"));
+    assert_true(wal_sync(wal, &err));
+    power_cut();
+    assert_string_equal(all(), "1:1=a 2:2=x 3:2=y 4:3=last");
+}
+
+/* A full disk may be asked again and again: none of it uses up the reserve. */
+static void being_refused_costs_no_room(void **state)
+{
+    (void)state;
+    sim.capacity_bytes = 4 * SEGMENT_BYTES;
+    while (append(1, big('a')))
+        ;
+    assert_true(wal_sync(wal, &err));
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t last = wal_durable(wal);
+
+        assert_true(append(2, "small"));
+        assert_false(append(2, big('b')));
+        assert_true(wal_truncate_after(wal, last, &err));
+        assert_true(wal_sync(wal, &err));
+    }
+    assert_true(wal_truncate_after(wal, 1, &err));
+    assert_true(wal_sync(wal, &err));
+}
+
 static void a_truncation_reaches_over_segments(void **state)
 {
     (void)state;
@@ -435,6 +474,16 @@ static void a_failed_sync_poisons(void **state)
     assert_false(wal_drop_before(wal, 1, &err));
 }
 
+static void a_sync_that_finds_the_disk_full_poisons_too(void **state)
+{
+    (void)state;
+    assert_true(append(1, "a"));
+    disk_sim_fail(&sim, DISK_SIM_SYNC, 1, ENOSPC);
+    assert_false(wal_sync(wal, &err));
+    assert_false(wal_sync(wal, &err));
+    assert_int_equal(err.number, EIO);
+}
+
 /* The page cache shows what the disk never got, and calls it clean: a later sync alone proves nothing. */
 static void what_an_open_finds_is_durable_even_after_a_failed_sync(void **state)
 {
@@ -472,6 +521,8 @@ int main(void)
         STORY(another_size_of_segments_is_refused),
         STORY(what_was_cut_off_never_comes_back),
         STORY(a_truncation_and_what_replaces_it_are_one_change),
+        STORY(what_was_only_staged_is_taken_back_without_a_trace),
+        STORY(being_refused_costs_no_room),
         STORY(a_truncation_reaches_over_segments),
         STORY(a_reset_forgets_all_and_goes_on_elsewhere),
         STORY(a_recycled_segment_says_nothing_of_its_earlier_life),
@@ -480,6 +531,7 @@ int main(void)
         STORY(on_a_full_disk_the_tail_can_still_be_cut),
         STORY(the_number_of_segments_is_bounded),
         STORY(a_failed_sync_poisons),
+        STORY(a_sync_that_finds_the_disk_full_poisons_too),
         STORY(what_an_open_finds_is_durable_even_after_a_failed_sync),
     };
 
