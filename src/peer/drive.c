@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 enum {
-    STRANGER_PAUSE_MS = 1000,
     LISTENER_TURNS = 2, /* that a stopped listener's storage must live */
 };
 
@@ -25,18 +24,10 @@ const char *peer_why_name(enum peer_why why)
 
 /* ---- the clock ---- */
 
-static bool one_moves(const struct peers *peers)
-{
-    for (uint32_t i = 0; i < PEERS_MAX; i++)
-        if (peers->all[i].used && peers->all[i].contact.moving)
-            return true;
-    return false;
-}
-
 void peers_schedule(struct peers *peers)
 {
     struct instant at = NEVER;
-    bool moves = one_moves(peers);
+    bool moves = peers_move(peers);
 
     if (peers->closing)
         return;
@@ -99,23 +90,17 @@ void peers_forget(struct connection *connection)
 
 void peers_stranger(struct peers *peers, const char *format, ...)
 {
-    struct instant now = loop_now(peers->loop);
     char sentence[PEER_SENTENCE_MAX];
-    uint32_t unsaid = peers->unsaid;
+    uint32_t unsaid;
     va_list values;
 
     if (peers->closing)
         return;
-    if (peers->said.ns != NEVER.ns && !passed(after_ms(peers->said, STRANGER_PAUSE_MS), now)) {
-        peers->unsaid++;
-        return;
-    }
-    peers->said = now;
-    peers->unsaid = 0;
     va_start(values, format);
     vsnprintf(sentence, sizeof sentence, format, values);
     va_end(values);
-    peers->events->stranger(peers->context, sentence, unsaid);
+    if (quiet_may_say(&peers->quiet, sentence, loop_now(peers->loop), &unsaid))
+        peers->events->stranger(peers->context, sentence, unsaid);
 }
 
 /* ---- listening ---- */
@@ -321,6 +306,7 @@ void peers_use_tls(struct peers *peers, struct tls_context *tls)
 {
     must(tls && peers->tls);
     peers->tls = tls;
+    peers->tls_number++;
     for (uint32_t i = 0; i < PEERS_MAX; i++)
         peers->all[i].renew = peers->all[i].used && peers->all[i].contact.up;
     peers_schedule(peers);
@@ -358,7 +344,6 @@ bool peers_open(struct peers **out, const struct peers_options *options, struct 
     rng_seed(&peers->rng, options->seed);
     list_init(&peers->connections);
     timer_init(&peers->tick, on_tick);
-    peers->said = NEVER;
     *out = peers;
     return true;
 }

@@ -10,6 +10,7 @@
 #include "peer/hello.h"
 #include "peer/outbox.h"
 #include "peer/peer.h"
+#include "peer/quiet.h"
 
 /* Types of the room's own frames. */
 enum own_type {
@@ -41,6 +42,7 @@ struct connection {
     struct address address; /* of the other end */
     uint32_t path;          /* of one that was called */
     uint16_t version;       /* agreed */
+    uint32_t tls_number;    /* of the context that it was made with */
     bool called, knock;
     bool said_hello, offered;  /* `offered`: our hello said that it continues */
     bool last_came, last_seen; /* OWN_LAST from the other, and its answer to ours */
@@ -53,8 +55,9 @@ struct connection {
 
 struct peer {
     struct peers *peers;
-    bool used, renew; /* `renew`: should move to a new connection, when it is its turn */
-    bool breaks;      /* by peers_break */
+    uint32_t generation; /* of this place: another peer had it before */
+    bool used, renew;    /* `renew`: should move to a new connection, when it is its turn */
+    bool breaks;         /* by peers_break */
     char name[PEER_NAME_MAX];
     struct address addresses[PEER_PATHS_MAX];
     struct contact contact;
@@ -74,6 +77,7 @@ struct peers {
     struct loop *loop;
     char cluster[PEER_NAME_MAX], node[PEER_NAME_MAX];
     struct tls_context *tls;
+    uint32_t tls_number; /* how often it was replaced */
     const struct peers_events *events;
     void *context;
     int64_t handshake_ms, connect_ms;
@@ -88,8 +92,7 @@ struct peers {
     struct listener listeners[PEER_PATHS_MAX];
     uint32_t listening; /* bits: which of them are started */
     struct timer tick;
-    struct instant said; /* the last `stranger` */
-    uint32_t unsaid;
+    struct quiet quiet;
     bool closing;
     uint32_t turns; /* that the listeners' storage must still live */
     uint8_t
@@ -110,6 +113,9 @@ static inline uint32_t peer_number(const struct peer *peer)
 }
 
 /* ---- drive_link.c ---- */
+
+/* Is a link just now moving to a new connection? One at a time. */
+bool peers_move(const struct peers *peers);
 
 void peer_init(struct peer *peer, struct peers *peers, const char *name);
 /* Calls, knocks, pings, gives up: whatever is due. */

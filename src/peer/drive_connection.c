@@ -67,8 +67,8 @@ static void end(struct connection *connection, enum peer_why why, int error, con
         }
         /* One that came and went without a word is a port scan, a probe, or a peer that knocks. */
         if (tls_heard(&connection->tls))
-            peers_stranger(connection->peers, "%s: %s", address_print(&connection->address, text),
-                           sentence);
+            peers_stranger(connection->peers, "%s: %s",
+                           address_print_ip(&connection->address, text), sentence);
         break;
     case CONNECTION_COUNTS:
         peer_lost(connection->peer, why, sentence);
@@ -153,7 +153,7 @@ static void refuse(struct connection *connection, const char *sentence)
     if (connection->called)
         peer_call_failed(connection, 0, sentence);
     else
-        peers_stranger(connection->peers, "%s: %s", address_print(&connection->address, text),
+        peers_stranger(connection->peers, "%s: %s", address_print_ip(&connection->address, text),
                        sentence);
     if (connection->state != CONNECTION_OVER)
         connection_leave(connection);
@@ -414,6 +414,7 @@ static struct connection *make(struct peers *peers, const struct address *addres
         return NULL;
     connection->peers = peers;
     connection->address = *address;
+    connection->tls_number = peers->tls_number;
     timer_init(&connection->deadline, on_deadline);
     buf_init(&connection->in, FRAME_HEADER + PEER_BODY_MAX + PIECE_BYTES);
     list_push_back(&peers->connections, &connection->node);
@@ -446,7 +447,7 @@ void connection_accept(struct peers *peers, int fd, const struct address *addres
     if (!connection) {
         loop_close_fd(peers->loop, fd);
         peers_stranger(peers, "%s: %u connections that have proved nothing are open already",
-                       address_print(address, text), peers->strangers);
+                       address_print_ip(address, text), peers->strangers);
         return;
     }
     connection->strange = true;

@@ -21,7 +21,10 @@ static struct instant now_of(const struct peer *peer)
 
 void peer_init(struct peer *peer, struct peers *peers, const char *name)
 {
-    *peer = (struct peer){.peers = peers, .used = true, .since = loop_now(peers->loop)};
+    *peer = (struct peer){.peers = peers,
+                          .generation = peer->generation + 1,
+                          .used = true,
+                          .since = loop_now(peers->loop)};
     bytes_to_string(bytes_of_string(name), peer->name, sizeof peer->name);
     contact_init(&peer->contact, &peers->timing, strcmp(peers->node, name) < 0);
     snprintf(peer->sentence, sizeof peer->sentence, "%s",
@@ -71,6 +74,20 @@ bool peers_send_urgent(struct peers *peers, uint32_t peer, uint16_t type, struct
 
 /* ---- up and down ---- */
 
+/* Which of the peer's addresses this is; of one that called, only the IP address can be known. */
+static uint32_t path_of(const struct peer *peer, const struct connection *connection)
+{
+    struct address bare = connection->address;
+
+    for (uint32_t i = 0; i < peer->contact.paths; i++) {
+        if (!connection->called)
+            bare.port = peer->addresses[i].port;
+        if (address_equal(&bare, &peer->addresses[i]))
+            return i;
+    }
+    return 0;
+}
+
 static void come_up(struct peer *peer, struct connection *connection, struct bytes hello)
 {
     struct peers *peers = peer->peers;
@@ -82,8 +99,8 @@ static void come_up(struct peer *peer, struct connection *connection, struct byt
     peer->ups++;
     peer->version = connection->version;
     peer->sentence[0] = '\0';
-    if (connection->called)
-        peer->contact.path = connection->path < peer->contact.paths ? connection->path : 0;
+    peer->contact.path = path_of(peer, connection);
+    peer->renew = connection->tls_number != peers->tls_number;
     peers_schedule(peers);
     if (!peers->closing)
         peers->events->up(peers->context, peer_number(peer), hello, connection->version);
@@ -131,6 +148,8 @@ static void hand_over(struct peer *peer, struct connection *connection)
 void peer_greeted(struct peer *peer, struct connection *connection, bool continues,
                   struct bytes hello, uint16_t version)
 {
+    uint32_t generation = peer->generation;
+
     if (connection->called)
         peer->calling = NULL;
     connection->state = CONNECTION_COUNTS;
@@ -147,7 +166,8 @@ void peer_greeted(struct peer *peer, struct connection *connection, bool continu
         break;
     }
     /* The owner may have heard that it was down and have done anything. */
-    if (!peer->used || peer->contact.up || connection->peer != peer) {
+    if (peer->generation != generation || !peer->used || peer->contact.up ||
+        connection->state != CONNECTION_COUNTS) {
         connection_close(connection, true);
         return;
     }
@@ -163,6 +183,8 @@ static void move_when_done(struct peer *peer)
     peer->now = peer->next;
     peer->next = NULL;
     peer->version = peer->now->version;
+    peer->contact.path = path_of(peer, peer->now);
+    peer->renew = peer->now->tls_number != peer->peers->tls_number;
     timer_cancel(peer->peers->loop, &peer->now->deadline);
     contact_moved(&peer->contact, now_of(peer));
     connection_leave(old);
@@ -310,13 +332,21 @@ static void ping(struct peer *peer)
         (void)!connection_send(peer->out, OWN_PING, bytes_of(body, sizeof body));
 }
 
+bool peers_move(const struct peers *peers)
+{
+    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+        const struct contact *contact = &peers->all[i].contact;
+
+        if (peers->all[i].used && (contact->handing || (contact->moving && contact->busy)))
+            return true;
+    }
+    return false;
+}
+
 static void renew(struct peer *peer)
 {
-    if (!peer->renew || !peer->out || peer->contact.moving)
+    if (!peer->renew || !peer->out || peers_move(peer->peers))
         return;
-    for (uint32_t i = 0; i < PEERS_MAX; i++)
-        if (peer->peers->all[i].used && peer->peers->all[i].contact.moving)
-            return;
     peer->renew = false;
     if (peer->contact.calls)
         contact_move(&peer->contact, now_of(peer));

@@ -54,7 +54,8 @@ struct peers_events {
     /* A connection to this address of a peer whose link is down failed; error is an errno, ECONNREFUSED when its kernel is there and nobody
      * listens. A node that is called probes too, after its link ended with RESET or CUT, until a connection is made. */
     void (*refused)(void *context, uint32_t peer, uint32_t path, int error);
-    /* Somebody was turned away, or turned us away. At most about one a second; `unsaid` were left out since the last. */
+    /* Somebody was turned away, or turned us away. At most once a second, and the same sentence once a minute; `unsaid` were left
+     * out since the last. */
     void (*stranger)(void *context, const char *sentence, uint32_t unsaid);
     /* A node of this cluster called that is not among the places. If it is after the call (peers_configure is allowed),
      * it is let in; else it is told that it is no member. */

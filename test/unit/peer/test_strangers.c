@@ -522,7 +522,7 @@ static void noise_gets_no_answer(void **state)
         put(fd, noise[i]);
         assert_int_equal(shutdown(fd, SHUT_WR), 0);
         assert_int_equal(answer(world, fd, text, sizeof text), 0);
-        assert_true(told(&scene.b, "stranger 127.0.0.1:"));
+        assert_true(told(&scene.b, "stranger 127.0.0.1: "));
         close(fd);
         scene_close(&scene);
     }
