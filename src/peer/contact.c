@@ -111,6 +111,12 @@ void contact_failed(struct contact *contact, struct instant now, struct rng *rng
     check(contact);
 }
 
+void contact_gave_up(struct contact *contact)
+{
+    must(contact->busy);
+    contact->busy = false;
+}
+
 void contact_knocked(struct contact *contact)
 {
     must(contact->busy);

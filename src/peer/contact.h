@@ -55,6 +55,8 @@ void contact_tick(struct contact *contact, struct instant now, struct contact_or
 struct instant contact_next_deadline(const struct contact *contact);
 /* The call or knock under way came to nothing. */
 void contact_failed(struct contact *contact, struct instant now, struct rng *rng);
+/* The call under way was given up, which says nothing of its address. contact_lost follows. */
+void contact_gave_up(struct contact *contact);
 /* The knock was answered: somebody listens, and will call. */
 void contact_knocked(struct contact *contact);
 /* A new connection has proved itself; `called`: it was the call under way. `continues`: the other end also has one that is up,

@@ -114,10 +114,21 @@ static void let_go(struct connection **connection)
     *connection = NULL;
 }
 
+/* A call that was to take over from what is lost. The other end may believe for a moment that it does: frames of a new beginning must not reach it as those of
+ * the old. */
+static void give_up_taking_over(struct peer *peer)
+{
+    if (!peer->calling || !peer->calling->offered)
+        return;
+    let_go(&peer->calling);
+    contact_gave_up(&peer->contact);
+}
+
 void peer_lost(struct peer *peer, enum peer_why why, const char *sentence)
 {
     struct peers *peers = peer->peers;
 
+    give_up_taking_over(peer);
     contact_lost(&peer->contact, why, now_of(peer), &peers->rng);
     if (why == PEER_CLOSED && peer->now)
         connection_leave(peer->now);
