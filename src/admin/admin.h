@@ -51,6 +51,7 @@ struct admin_service {
 /* Plain arrays, borrowed: they and their texts live until the next view is given. */
 struct admin_view {
     const char *node, *cluster;
+    uint32_t nodes; /* how many the file names */
     uint64_t generation;
     const struct admin_service *services;
     uint32_t service_count;

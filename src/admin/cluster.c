@@ -277,14 +277,27 @@ static void write_board(struct json *json, const struct admin_scene *scene)
     write_leases(json, scene);
 }
 
+/* The agent has left no view yet, or will leave none. */
+static void write_nothing(struct json *json, uint32_t nodes)
+{
+    text(json, "state", nodes > 1 ? "opening" : "none");
+    text(json, "sentence",
+         nodes > 1    ? "the agent has not begun"
+         : nodes == 1 ? "this node has no state, so it has no leases and no timeline"
+                      : "the configuration names no nodes, so there is no cluster");
+    truth(json, "quorum", false);
+    json_key(json, "nodes");
+    json_begin_array(json);
+    json_end(json);
+}
+
 void cluster_write(const struct admin_scene *scene, struct json *json)
 {
     json_begin_object(json);
     if (scene->cluster) {
         write_board(json, scene);
     } else {
-        text(json, "state", "none");
-        text(json, "sentence", "the configuration names no nodes, so there is no cluster");
+        write_nothing(json, scene->view->nodes);
     }
     json_end(json);
 }

@@ -31,7 +31,8 @@ static void dump(json_t *json)
 
 static void print(struct buf *out)
 {
-    fwrite(out->at, 1, out->len, stdout);
+    if (out->len)
+        fwrite(out->at, 1, out->len, stdout);
     buf_fini(out);
 }
 

@@ -1,10 +1,11 @@
 /*
- * The agent: asks the backends of the configuration in force how they are, and resolves their names.
+ * The agent: asks the backends of the configuration in force how they are, resolves their names, and is this node's part in the cluster.
  *
  * Its verdicts live in the scoreboard, so one that is started again goes on from them, and the workers never notice. It serves nobody and
  * waits for nobody.
  */
 #include "health/health.h"
+#include "role/agent_cluster.h"
 #include "role/log.h"
 #include "role/role.h"
 
@@ -12,6 +13,7 @@
 
 struct agent {
     struct role role;
+    struct agent_cluster cluster;
     struct health *health;
     uint64_t before; /* the generation that was in force until now; 0: none */
 };
@@ -52,6 +54,7 @@ static bool begin(struct role *role, const struct role_generation *first, struct
     /* Agents of several nodes must not ask in step. */
     if (getrandom(&options.seed, sizeof options.seed, 0) != sizeof options.seed)
         return err_system(err, "draw a seed");
+    agent_cluster_open(&agent->cluster, role);
     return health_open(&agent->health, &options, err);
 }
 
@@ -87,12 +90,26 @@ static void configure(struct role *role, const struct role_generation *generatio
     struct agent *agent = agent_of(role);
 
     health_configure(agent->health, targets, collect(generation, targets));
+    agent_cluster_configure(&agent->cluster, generation);
     role_forget(role, agent->before);
     agent->before = generation->number;
 }
 
+static void linked(struct role *role, int fd)
+{
+    agent_cluster_linked(&agent_of(role)->cluster, fd);
+}
+
+/* Checks go on until the end: workers that still drain go by them. */
+static void drain(struct role *role, struct instant deadline)
+{
+    (void)deadline; /* of sessions, and there are none here */
+    agent_cluster_drain(&agent_of(role)->cluster);
+}
+
 static void end(struct role *role)
 {
+    agent_cluster_close(&agent_of(role)->cluster);
     health_close(agent_of(role)->health);
 }
 
@@ -101,6 +118,8 @@ int role_agent(void)
     static const struct role_events events = {
         .begin = begin,
         .configure = configure,
+        .linked = linked,
+        .drain = drain,
         .end = end,
     };
     static struct agent agent;

@@ -156,7 +156,7 @@ void agent_show(struct agent_cluster *agent)
     static struct cluster_board board;
     struct cluster_record *record = &agent->role->board->cluster;
 
-    if (!agent->cluster && !agent->sentence[0])
+    if (!agent->cluster && (!agent->sentence[0] || !config_has_peers(agent->generation->config)))
         return;
     memset(&board, 0, sizeof board);
     if (agent->cluster)

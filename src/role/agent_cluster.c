@@ -325,7 +325,9 @@ static void try_to_open(struct agent_cluster *agent)
         say_why_not(agent, &err);
         timer_arm(loop, &agent->retry, after_ms(loop_now(loop), RETRY_MS));
     }
-    show_soon(agent);
+    /* At once: this node is not ready before it can be seen that it has a cluster. */
+    agent_show(agent);
+    timer_arm(loop, &agent->refresh, after_ms(loop_now(loop), SHOW_MS));
 }
 
 /* ---- timers ---- */

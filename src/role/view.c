@@ -89,6 +89,7 @@ void view_fill(struct view *view, const struct role_generation *generation, cons
     view->view =
         (struct admin_view){.node = node,
                             .cluster = image_string(generation->image, generation->config->cluster),
+                            .nodes = generation->config->nodes.count,
                             .generation = generation->number,
                             .services = view->services,
                             .listens = view->listens,

@@ -1,0 +1,358 @@
+"""Three real daemons on this machine: who leads, who is missing, what each of them says, and what they refuse."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from harness import BINARY, Nines, Process, wait_until
+
+pytestmark = pytest.mark.seconds(120)
+
+FAST = {"heartbeat": "100ms", "election_timeout": "400ms", "lease": "1500ms"}
+
+
+class Node(Nines):
+    """One node, which can be killed and started again on the same directories."""
+
+    def __init__(self, cluster, name):
+        self.cluster, self.node = cluster, name
+        # Ready is a node that serves; these tests want one that has begun to look for the others.
+        super().__init__(
+            cluster.system.timeline,
+            cluster.system.folder / name,
+            cluster.admin[name],
+            cluster.config(name),
+            name=name,
+            options=("--node", name),
+        )
+
+    def start(self):
+        Process.__init__(self, self.timeline, self.node, self.command)
+        wait_until(self.ready_or_ended, 20, f"{self.node} is ready")
+        assert self.status is None, self.output()
+
+    def ready_or_ended(self):
+        return super().ready_or_ended() and (
+            self.status is not None or self.view()["state"] != "opening"
+        )
+
+    def stop(self, within=30):
+        # A test that killed it has nothing more to ask of it.
+        if self.status is None or self.status == 0:
+            super().stop(within)
+
+    def said(self, *words, within=20, code=0):
+        done = self.cli(*words, within=within)
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def view(self):
+        return self.api("/api/v1/cluster")
+
+    def leader(self):
+        view = self.view()
+        return view.get("leader") if view.get("quorum") else None
+
+    def member(self, name):
+        return next((n for n in self.view()["nodes"] if n["name"] == name), None)
+
+
+class Cluster:
+    def __init__(self, system, names="abc", spare="", **rest):
+        self.system, self.rest = system, rest
+        every = [*names, *spare]
+        self.address = {name: system.address() for name in every}
+        self.admin = {name: system.address() for name in every}
+        self.names = list(names)
+        self.nodes = {}
+        for name in every:
+            (system.folder / name).mkdir()
+        self.certify()
+
+    def config(self, name):
+        return {
+            "user": "root" if os.geteuid() == 0 else "nobody",
+            "directory": str(self.system.folder / name / "state"),
+            "runtime_directory": str(self.system.folder / name / "run"),
+            "admin": {"listen": self.admin[name]},
+            "failover": FAST,
+            "nodes": {other: {"address": self.address[other]} for other in self.names},
+            **self.rest,
+        }
+
+    def certify(self, folder="authority", names=None):
+        """An authority in a folder of its own, and each node's part of what it made where the node looks."""
+        everybody = dict(self.config("a"), nodes={n: {"address": a} for n, a in self.address.items()})
+        file = self.system.folder / f"{folder}.yaml"
+        file.write_text(json.dumps({"cluster": "test", **everybody}))
+        made = self.system.folder / folder
+        subprocess.run(
+            [BINARY, "cert", "init", "-c", file, "--out", made],
+            check=True, capture_output=True, timeout=30,
+        )
+        for name in names or self.address:
+            tls = self.system.folder / name / "state" / "tls"
+            tls.mkdir(parents=True, exist_ok=True)
+            for part in ("ca.pem", f"{name}.pem", f"{name}.key"):
+                (tls / part).write_bytes((made / part).read_bytes())
+
+    def start(self, *names):
+        for name in names or self.names:
+            node = Node(self, name)
+            self.system.nines_started.append(node)
+            self.nodes[name] = node
+        return self
+
+    def __getitem__(self, name):
+        return self.nodes[name]
+
+    def __iter__(self):
+        return iter(self.nodes.values())
+
+    def up(self):
+        return [node for node in self if node.status is None]
+
+    def agreed(self, within=20):
+        """The leader's name, once all that run name the same one and have a quorum."""
+
+        def agree():
+            leaders = {node.leader() for node in self.up()}
+            return leaders.pop() if len(leaders) == 1 and None not in leaders else None
+
+        return wait_until(agree, within, "all nodes name one leader")
+
+    def healthy(self, within=20):
+        leader = self.agreed(within)
+        wait_until(
+            lambda: all(node.view()["survives_one_failure"] for node in self.up()),
+            within, "one more failure is survived",
+        )
+        return leader
+
+    def followers(self):
+        leader = self.agreed()
+        return [node for name, node in self.nodes.items() if name != leader]
+
+
+@pytest.fixture
+def three(system):
+    cluster = Cluster(system).start()
+    cluster.healthy()
+    return cluster
+
+
+# ---- what is seen ----
+
+
+def test_status_names_the_leader_and_survives_one_failure(three):
+    leader = three.agreed()
+    for node in three:
+        page = node.said("status")
+        assert page.splitlines()[0] == "serving: yes; survives one more failure: yes"
+        assert f"3 of 3 voters are heard, {leader} leads" in page
+        assert f"{leader} *" in page
+        status = json.loads(node.said("status", "--json"))
+        assert status["membership"]["leader"] == leader
+        assert [n["name"] for n in status["membership"]["nodes"]] == ["a", "b", "c"]
+    metrics = three["a"].metrics()
+    assert metrics["nines_cluster_has_leader"] == 1
+    assert metrics["nines_cluster_voters_alive"] == 3
+    assert sum(node.metrics()["nines_cluster_is_leader"] for node in three) == 1
+
+
+def test_a_node_that_is_killed_is_seen_from_the_others(three):
+    victim = three.followers()[0]
+    victim.kill()
+    for node in three.up():
+        wait_until(
+            lambda: node.member(victim.node)["state"] in ("suspected", "dead"), 20, "it is missed"
+        )
+        page = node.said("status")
+        assert "survives one more failure: no" in page.splitlines()[0]
+        assert "2 of 3 voters are heard" in page
+
+
+def test_a_leader_that_is_killed_is_replaced(three):
+    leader = three.agreed()
+    three[leader].kill()
+    wait_until(
+        lambda: all(node.leader() not in (None, leader) for node in three.up()), 20, "another leads"
+    )
+    assert three.agreed() != leader
+    three[leader].start()
+    three.healthy()
+
+
+def test_without_a_quorum_status_says_what_is_missing_and_ends_with_6(three):
+    left, *others = three
+    for node in others:
+        node.kill()
+    wait_until(lambda: not left.view()["quorum"], 20, "the quorum is missed")
+    page = left.said("status", code=6)
+    assert "no quorum: 1 of 3 voters are heard, 2 are needed; missing: b, c" in page
+    assert "survives one more failure: no" in page.splitlines()[0]
+    refused = left.said("lease", "take", "backup", "--timeout", "1s", code=6)
+    assert "nines lease take: " in refused
+    assert left.metrics()["nines_cluster_has_quorum"] == 0
+    for node in others:
+        node.start()
+    three.healthy()
+    left.said("status")
+
+
+# ---- orders ----
+
+
+def test_the_leadership_moves_where_an_operator_wants_it(three):
+    leader = three.agreed()
+    asked = next(node for name, node in three.nodes.items() if name != leader)
+    wanted = next(name for name in three.nodes if name not in (leader, asked.node))
+    assert f"{wanted} leads (by {leader})" in asked.said("leader", "transfer", wanted)
+    wait_until(lambda: three.agreed() == wanted, 10, f"{wanted} leads")
+
+
+def test_a_lease_is_held_by_one_node_until_it_is_released(three):
+    a, b, c = three
+    assert "backup is held by this node" in a.said("lease", "take", "backup")
+    refused = b.said("lease", "take", "backup", code=7)
+    assert "a" in refused
+    for node in three:
+        wait_until(
+            lambda: [(x["lease"], x["holder"]) for x in node.view()["leases"]] == [("backup", "a")],
+            10, "all know the holder",
+        )
+    assert json.loads(c.said("lease", "list", "--json"))[0]["holder"] == "a"
+    assert a.metrics()['nines_cluster_lease_held{lease="backup"}'] == 1
+    assert "backup is released" in a.said("lease", "release", "backup")
+    assert "backup is held by this node" in b.said("lease", "take", "backup")
+
+
+def test_a_dead_holders_lease_goes_to_another_node(three):
+    holder, *others = three
+    holder.said("lease", "take", "backup")
+    holder.kill()
+
+    def taken():
+        return others[0].cli("lease", "take", "backup", "--timeout", "2s").returncode == 0
+
+    wait_until(taken, 30, "the lease has run out and is taken")
+
+
+def test_overrides_are_the_same_everywhere(three):
+    a, b, _ = three
+    a.said("override", "set", "pool/api/limit", "12 or so")
+    wait_until(lambda: "pool/api/limit = 12 or so" in b.said("override", "list"), 10, "it arrives")
+    b.said("override", "clear", "pool/api/limit")
+    wait_until(lambda: a.said("override", "list") == "", 10, "it is gone")
+
+
+def test_a_node_is_removed_and_added_again(system):
+    cluster = Cluster(system, "abcd").start()
+    leader = cluster.healthy()
+    gone = next(name for name in "dcb" if name != leader)
+    asked = next(node for name, node in cluster.nodes.items() if name not in (leader, gone))
+    assert f"{gone} is no longer a member" in asked.said("node", "remove", gone)
+    wait_until(lambda: asked.member(gone)["role"] == "none", 10, f"{gone} is out")
+    assert asked.view()["voters"] == 3
+    assert "not a member" in asked.said("node", "list")
+    said = asked.said("node", "add", gone, code=7)
+    assert "blank" in said, "what it promised as a member it may not promise as another"
+    cluster[gone].stop()
+    shutil.rmtree(cluster[gone].folder / "state" / "cluster")
+    cluster[gone].start()
+    assert f"{gone} is a member" in asked.said("node", "add", gone, "--timeout", "20s", within=30)
+    wait_until(lambda: asked.member(gone)["role"] == "voter", 20, f"{gone} votes")
+
+
+def test_a_node_that_nobody_knows_is_not_added(three):
+    said = three["a"].said("node", "add", "zeta", code=7)
+    assert "zeta" in said
+
+
+def test_recovering_needs_a_word_of_its_own(three):
+    said = three["a"].said("node", "recover", code=7)
+    assert "--yes-i-accept-loss" in said
+
+
+# ---- what is refused, and what differs ----
+
+
+def test_a_certificate_of_another_authority_is_refused(system):
+    cluster = Cluster(system)
+    cluster.certify("foreign", names="c")
+    cluster.start("a", "b", "c")
+    for node in (cluster["a"], cluster["b"]):
+        wait_until(lambda: not node.member("c")["linked"] and node.member("b"), 10, "c is out")
+    wait_until(lambda: cluster["a"].member("b")["linked"] or cluster["b"].member("a")["linked"], 20)
+    assert not cluster["c"].member("a")["linked"]
+    wait_until(lambda: "authority" in cluster["a"].output(), 20, "a says why")
+    assert not cluster["a"].view()["quorum"], "three blank nodes found a cluster together or not at all"
+
+
+def test_without_a_certificate_it_serves_and_says_why_it_takes_no_part(system):
+    cluster = Cluster(system)
+    (system.folder / "a" / "state" / "tls" / "a.pem").unlink()
+    cluster.start("a")
+    said = cluster["a"].said("status", code=6)
+    assert said.startswith("serving: yes; survives one more failure: no")
+    assert "a.pem" in said
+    cluster.certify("again")
+    cluster["a"].signal(signal.SIGHUP)
+    wait_until(lambda: cluster["a"].view()["state"] != "halted", 20, "it opens with its certificate")
+
+
+def test_another_configuration_is_reported(three):
+    cluster = three
+    different = cluster.config("c")
+    different["failover"] = {**FAST, "lease": "1600ms"}
+    cluster["c"].reload(different)
+    wait_until(lambda: cluster["a"].member("c")["configuration_differs"], 10, "a sees that c differs")
+    assert "another configuration" in cluster["a"].said("status")
+    cluster["c"].reload(cluster.config("c"))
+    wait_until(lambda: not cluster["a"].member("c")["configuration_differs"], 10, "they agree again")
+
+
+def test_every_node_tells_the_same_story(three):
+    leader = three.agreed()
+    stories = []
+    for node in three:
+        events = node.api("/api/v1/events?limit=500")["events"]
+        stories.append({(e["node"], e["sequence"]) for e in events if e["code"] == "N-1101"})
+    assert stories[0] and stories[0] == stories[1] == stories[2]
+    assert leader in three["b"].said("events")
+
+
+# ---- one node, or none ----
+
+
+def test_a_node_alone_leads_itself(system):
+    cluster = Cluster(system, "a").start()
+    assert cluster.agreed() == "a"
+    a = cluster["a"]
+    assert "survives one more failure: no" in a.said("status").splitlines()[0]
+    assert "backup is held by this node" in a.said("lease", "take", "backup")
+
+
+def test_without_nodes_there_is_no_cluster(system):
+    nines, _ = system.balance(system.echo())
+    assert nines.api("/api/v1/cluster")["state"] == "none"
+    done = nines.cli("lease", "take", "x")
+    assert done.returncode == 1
+    assert "there is no cluster" in done.stderr
+    assert not (nines.folder / "state").exists()
+
+
+def test_a_stop_in_order_is_told_and_hands_the_leadership_over(three):
+    leader = three.agreed()
+    three[leader].stop()
+    wait_until(
+        lambda: all(node.leader() not in (None, leader) for node in three.up()), 10, "another leads"
+    )
+    three[leader].start()
+    three.healthy()
+    events = three[leader].api("/api/v1/events?limit=500&code=N-1002")["events"]
+    assert [e["node"] for e in events] == [leader]
