@@ -161,6 +161,11 @@ static bool compose_lease(struct pending *p, struct bytes *command)
 
     (void)bytes_to_string(bytes_of(p->command, p->len), name, sizeof name);
     lease = document_lease(&c->document, name, &slot);
+    if (p->kind == CLUSTER_LEASE_TAKE && !document_current(&c->document, drive_life(c))) {
+        (void)snprintf(p->sentence, sizeof p->sentence, "this start is not known to all yet");
+        retry(p, 0);
+        return false;
+    }
     if (p->kind == CLUSTER_LEASE_RELEASE) {
         if (!lease || !life_equal(lease->holder, drive_life(c))) {
             refuse(p, not_ours);
@@ -300,7 +305,8 @@ static void decided(struct pending *p, enum document_outcome outcome, const char
     if (outcome != DOCUMENT_APPLIED) {
         (void)snprintf(p->sentence, sizeof p->sentence, "%s", sentence);
         /* What a lease is based on is this node's own reading, and may have been too old. */
-        if (is_lease(p) && (outcome == DOCUMENT_STALE || outcome == DOCUMENT_EXISTS))
+        if (p->kind == CLUSTER_LEASE_TAKE && outcome != DOCUMENT_INVALID &&
+            outcome != DOCUMENT_FULL)
             retry(p, c->timing.heartbeat_ms / 2);
         else
             finish(p, CLUSTER_REFUSED, by);

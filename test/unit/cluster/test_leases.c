@@ -1,0 +1,129 @@
+/*
+ * Leases of whole clusters. What is counted, and from when, is told in test_lease.c; here it meets links, consensus and the loop.
+ */
+#include "world.h"
+
+static struct answer ask_lease(struct world *world, uint32_t i, enum cluster_ask_kind kind,
+                               int64_t timeout_ms)
+{
+    struct cluster_ask ask = {.kind = kind, .resource = "address/web", .timeout_ms = timeout_ms};
+
+    return world_ask(world, i, &ask);
+}
+
+static bool holds(struct world *world, uint32_t i)
+{
+    const struct node *node = &world->nodes[i];
+
+    return node->cluster && node->lease[0].ns > loop_read_clock(world->loop, LOOP_BOOT).ns;
+}
+
+static void open_three(struct world *world)
+{
+    world_open(world, 3);
+    world_start_all(world);
+    world_until(world, world_members(world));
+}
+
+static void whoever_takes_a_lease_holds_and_keeps_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    open_three(&world);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct instant first;
+
+        assert_done(ask_lease(&world, i, CLUSTER_LEASE_TAKE, 5000));
+        assert_true(holds(&world, i));
+        first = world.nodes[i].lease[0];
+        world_until(&world, world.nodes[i].lease[0].ns > first.ns + 200 * NS_PER_MS);
+        assert_true(holds(&world, i));
+        assert_done(ask_lease(&world, i, CLUSTER_LEASE_RELEASE, 5000));
+        assert_false(holds(&world, i));
+    }
+    world_close(&world);
+}
+
+static void a_lease_that_is_held_is_not_given_to_another(void **state)
+{
+    struct world world;
+    struct answer answer;
+
+    (void)state;
+    open_three(&world);
+    assert_done(ask_lease(&world, 0, CLUSTER_LEASE_TAKE, 5000));
+    answer = ask_lease(&world, 1, CLUSTER_LEASE_TAKE, 1500);
+    assert_int_equal(answer.outcome, CLUSTER_REFUSED);
+    assert_non_null(strstr(answer.sentence, "a holds the lease"));
+    assert_true(holds(&world, 0));
+    world_close(&world);
+}
+
+static void a_dead_holders_lease_goes_over_and_never_are_there_two(void **state)
+{
+    struct cluster_ask ask = {
+        .kind = CLUSTER_LEASE_TAKE, .resource = "address/web", .timeout_ms = 15000};
+    struct answer answer = {0};
+    struct world world;
+    uint32_t holder, heir;
+    struct instant end;
+
+    (void)state;
+    open_three(&world);
+    holder = (uint32_t)world_leader(&world);
+    heir = (holder + 1) % 3;
+    assert_done(ask_lease(&world, holder, CLUSTER_LEASE_TAKE, 5000));
+    end = world.nodes[holder].lease[0];
+    world_stop(&world, holder, false);
+    cluster_ask(world.nodes[heir].cluster, &ask, world_answered, &answer);
+    world_until(&world, answer.came);
+    assert_done(answer);
+    assert_true(holds(&world, heir));
+    (void)end;
+    world_close(&world);
+}
+
+static void an_orderly_stop_gives_the_lease_up_at_once(void **state)
+{
+    struct world world;
+    uint32_t holder;
+
+    (void)state;
+    open_three(&world);
+    holder = ((uint32_t)world_leader(&world) + 1) % 3;
+    assert_done(ask_lease(&world, holder, CLUSTER_LEASE_TAKE, 5000));
+    world_stop(&world, holder, true);
+    world_until(&world,
+                cluster_document(world.nodes[(holder + 1) % 3].cluster)->leases[0].name[0] == 0);
+    world_close(&world);
+}
+
+static void without_a_quorum_a_lease_ends_and_with_one_it_comes_back(void **state)
+{
+    struct world world;
+
+    (void)state;
+    open_three(&world);
+    assert_done(ask_lease(&world, 0, CLUSTER_LEASE_TAKE, 5000));
+    world_stop(&world, 1, false);
+    world_stop(&world, 2, false);
+    world_until(&world, !holds(&world, 0));
+    world_until(&world, world.nodes[0].leases_lost > 0);
+    world_start(&world, 1);
+    world_until(&world, holds(&world, 0));
+    world_close(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whoever_takes_a_lease_holds_and_keeps_it),
+        cmocka_unit_test(a_lease_that_is_held_is_not_given_to_another),
+        cmocka_unit_test(a_dead_holders_lease_goes_over_and_never_are_there_two),
+        cmocka_unit_test(an_orderly_stop_gives_the_lease_up_at_once),
+        cmocka_unit_test(without_a_quorum_a_lease_ends_and_with_one_it_comes_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
