@@ -174,7 +174,7 @@ bool exchange_read_reply(struct bytes bytes, struct exchange_reply *reply, const
     read.now = unpack_moment(&record);
     read.count = unpack_u32(&record);
     read.facts = in.left;
-    if (record.bad || !texts)
+    if (record.bad || !texts || read.scanned.sequence > INT64_MAX)
         return wrong(why, "its head is wrong");
     if (read.count > EXCHANGE_FACTS_MAX)
         return wrong(why, "there are too many facts");

@@ -222,7 +222,7 @@ static bool read_origin(struct unpack *in, struct fact *fact)
 static bool read_sequence(struct unpack *in, struct fact *fact)
 {
     fact->sequence = unpack_u64(in);
-    return true;
+    return fact->sequence <= INT64_MAX;
 }
 
 static bool read_subject(struct unpack *in, struct fact *fact)

@@ -80,8 +80,8 @@ struct fact {
     uint64_t incarnation;     /* of its agent */
     /* Place in the node's own timeline: sequences count up by one, over restarts too; the origin is drawn at random at each start of the
      * agent. (node, origin, sequence) names a fact in the whole cluster. */
-    uint64_t origin, sequence;
-    uint8_t subject_kind; /* enum subject_kind, or one that a newer version knows */
+    uint64_t origin, sequence; /* sequence: at most INT64_MAX */
+    uint8_t subject_kind;      /* enum subject_kind, or one that a newer version knows */
     char subject[FACT_SUBJECT_MAX];
     uint64_t epoch; /* or term; 0: it has none */
     uint32_t number_count;

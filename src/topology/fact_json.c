@@ -49,10 +49,11 @@ static void add_string(struct json *json, const char *key, const char *text)
     json_add_string(json, text);
 }
 
+/* Many readers refuse what an int64_t does not hold. */
 static void add_unsigned(struct json *json, const char *key, uint64_t number)
 {
     json_key(json, key);
-    json_add_unsigned(json, number);
+    json_add_unsigned(json, number < INT64_MAX ? number : INT64_MAX);
 }
 
 /* As text: many readers of JSON lose what is past 2^53. */

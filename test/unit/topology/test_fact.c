@@ -308,7 +308,7 @@ static void prints_as_one_object(void **state)
         "\"code\":\"N-1105\",\"name\":\"quorum-lost\",\"severity\":\"critical\",\"node\":\"alpha\","
         "\"member\":3,\"incarnation\":1099511627776,\"origin\":\"fedcba9876543210\","
         "\"sequence\":42,\"subject\":{\"kind\":\"cluster\",\"name\":\"prod\"},"
-        "\"epoch\":18446744073709551615,\"numbers\":[{\"kind\":\"voters\",\"value\":1},"
+        "\"epoch\":9223372036854775807,\"numbers\":[{\"kind\":\"voters\",\"value\":1},"
         "{\"kind\":\"needed\",\"value\":2},{\"kind\":\"skew_ms\",\"value\":-9223372036854775808},"
         "{\"kind\":\"hash\",\"value\":\"ffffffffffffffff\"}],"
         "\"text\":\"1 of 3 voters is linked, 2 are needed: missing are beta and gämma\"}");
