@@ -71,6 +71,25 @@ static bool of_members(const struct document_command *command)
            command->kind == COMMAND_MEMBER_ADDRESSES;
 }
 
+/*
+ * Consensus changes its members whatever the document says later, so the document must not be able to refuse: nothing that is
+ * not applied yet may come before such a change. What comes meanwhile waits for a heartbeat at most, so that it has its turn.
+ */
+static bool hold_for_members(struct cluster *c, const struct document_command *command)
+{
+    struct instant now = loop_now(c->loop);
+
+    if (!command_changes_members(command))
+        return !passed(c->members_first, now);
+    if (c->applying == c->raft.last) {
+        c->members_first = (struct instant){0};
+        return false;
+    }
+    if (passed(after_ms(c->members_first, 4 * c->timing.heartbeat_ms), now))
+        c->members_first = after_ms(now, c->timing.heartbeat_ms);
+    return true;
+}
+
 /* What the leader's own reading of the document says before anything is proposed. */
 static bool allowed(struct cluster *c, uint64_t number, const struct document_command *command,
                     struct ask_reply *reply)
@@ -92,6 +111,11 @@ static bool allowed(struct cluster *c, uint64_t number, const struct document_co
     /* Consensus and the document change their members together, so nothing may come between looking and applying. */
     if (of_members(command) && c->member_change > c->applying) {
         *reply = later(c, number, "another change of members is not finished");
+        return false;
+    }
+    if (hold_for_members(c, command)) {
+        *reply = later(c, number,
+                       "a change of members waits for what was asked before it, or goes first");
         return false;
     }
     if (document_would(&c->document, command, &would) != DOCUMENT_APPLIED) {
