@@ -7,6 +7,8 @@
 
 #include "consensus/raft.h"
 
+#define SLOWEST_SYNC_NS (2 * NS_PER_S)
+
 struct fault_row {
     const char *name;
     void (*begin)(struct sim *sim, struct sim_fault *fault);
@@ -151,7 +153,9 @@ static void begin_jump(struct sim *sim, struct sim_fault *fault)
 
 static void begin_slow_disk(struct sim *sim, struct sim_fault *fault)
 {
-    sim->world.host[fault->a].disk.sync_ns = sim->plan.sync_ns * fault->amount;
+    int64_t slow_ns = sim->plan.sync_ns * fault->amount;
+
+    sim->world.host[fault->a].disk.sync_ns = slow_ns < SLOWEST_SYNC_NS ? slow_ns : SLOWEST_SYNC_NS;
 }
 
 static void begin_full_disk(struct sim *sim, struct sim_fault *fault)
@@ -280,12 +284,41 @@ static bool leads(struct sim *sim, uint32_t host)
     return raft && raft->role == RAFT_LEADER;
 }
 
+/* The leader that must stay has just heard from everybody: one more of them can be spared. */
+static bool is_whole(struct sim *sim)
+{
+    const struct sim_host *host = &sim->world.host[sim->checks.steady_host];
+    const struct raft *raft = sim->subject->raft(sim, host->index);
+
+    if (!sim->checks.steady || !raft || raft->role != RAFT_LEADER || downs(sim) > 0)
+        return false;
+    for (uint32_t i = 0; i < raft->config.count; i++)
+        if (raft->config.members[i].id != raft->options.self &&
+            sim_clock_read(host, LOOP_MONOTONIC) - raft->progress[i].heard.ns >
+                2 * sim->plan.heartbeat_ms * NS_PER_MS)
+            return false;
+    return true;
+}
+
 static int64_t draw_length(struct sim *sim)
 {
+    if (sim->plan.storm)
+        return rng_between(&sim->faults.rng, 1, sim->plan.election_ms * 2) * NS_PER_MS;
     /* Mostly about as long as an election takes, sometimes much longer. */
     int64_t most = sim->plan.election_ms * (rng_below(&sim->faults.rng, 4) == 0 ? 12 : 3);
 
     return rng_between(&sim->faults.rng, 1, most) * NS_PER_MS;
+}
+
+/* Any; in a storm mostly one that leads. */
+static uint32_t draw_host(struct sim *sim)
+{
+    uint32_t host = (uint32_t)rng_below(&sim->faults.rng, sim->world.hosts);
+
+    for (uint32_t i = 0; i < sim->world.hosts && sim->plan.storm; i++)
+        if (leads(sim, i) && rng_below(&sim->faults.rng, 3) > 0)
+            return i;
+    return host;
 }
 
 static void try_one(struct sim *sim)
@@ -302,13 +335,13 @@ static void try_one(struct sim *sim)
         return;
     row = &faults[kind];
     fault->kind = kind;
-    fault->a = (uint32_t)rng_below(rng, sim->world.hosts);
+    fault->a = draw_host(sim);
     fault->b = (fault->a + 1 + (uint32_t)rng_below(rng, sim->world.hosts - 1)) % sim->world.hosts;
     fault->amount = kind == FAULT_SPLIT ? rng_between(rng, 1, (1 << sim->world.hosts) - 2)
                                         : rng_between(rng, row->low, row->high);
     if (row->down && !sim->world.host[fault->a].running)
         return;
-    if (sim->plan.steady && (downs(sim) > 0 || under_way(sim) > 0 || leads(sim, fault->a)))
+    if (sim->plan.steady && (under_way(sim) > 0 || leads(sim, fault->a) || !is_whole(sim)))
         return;
     if (kind == FAULT_PAUSE && sim->world.host[fault->a].paused)
         return;

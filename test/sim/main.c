@@ -28,12 +28,12 @@ struct arguments {
 /* Shared by the processes. */
 struct tally {
     struct {
-        uint64_t done, steps, elections;
+        uint64_t done, steps, elections, seed;
         int64_t virtual_ns;
     } job[JOBS_MAX];
 };
 
-static const struct sim_subject *const subjects[] = {&sim_raft};
+static const struct sim_subject *const subjects[] = {&sim_raft, &sim_cluster};
 
 static int usage(void)
 {
@@ -119,6 +119,7 @@ static bool run_seed(const struct arguments *arguments, uint64_t seed, struct ta
 {
     struct sim_result once, twice;
 
+    tally->job[job].seed = seed;
     sim_run(arguments->subject, seed, NULL, &once);
     if (once.failed) {
         (void)tell_story(arguments, seed);
@@ -195,6 +196,10 @@ static int wait_for(const struct arguments *arguments, const struct tally *tally
                 continue;
             pids[i] = 0;
             left--;
+            if (WIFSIGNALED(status) && !failed)
+                printf("FAILED %s seed %llu after 0 steps, 0 virtual s: no crash: signal %d\n",
+                       arguments->subject->name, (unsigned long long)tally->job[i].seed,
+                       WTERMSIG(status));
             if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 failed = 1;
         }

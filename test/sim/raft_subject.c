@@ -238,6 +238,8 @@ static void core_load(struct sim *sim)
     if (sim->plan.steady || sim->calm || what < 70)
         for (uint64_t i = 1 + rng_below(&sim->load, 4); i > 0; i--)
             (void)core_node_propose(node);
+    else if (sim->plan.storm && node->raft.role == RAFT_LEADER)
+        change_members(sim, node);
     else if (what < 85)
         read(sim, node);
     else if (what < 92 && node->raft.role == RAFT_LEADER)

@@ -33,6 +33,22 @@ static void plan_steady(struct sim_plan *plan)
     plan->quiet_ns = 5 * plan->election_ms * NS_PER_MS;
 }
 
+/* The old dangers of consensus: entries that reach some, leaders that win and are lost at once, disks that are late (figure 8). */
+static void plan_storm(struct sim_plan *plan, struct rng *rng)
+{
+    plan->storm = true;
+    plan->hosts = 5;
+    plan->election_ms = plan->heartbeat_ms * 3;
+    plan->kinds = 1u << FAULT_POWER | 1u << FAULT_ISOLATE | 1u << FAULT_SPLIT;
+    plan->kinds |= 1u << rng_below(rng, FAULT_KINDS);
+    plan->fault_every_ns = plan->heartbeat_ms * ONE_OF(rng, 200, 500, 1000) * NS_PER_US;
+    plan->load_every_ns = plan->heartbeat_ms * ONE_OF(rng, 100, 300) * NS_PER_US;
+    plan->sync_ns = plan->heartbeat_ms * ONE_OF(rng, 10, 50, 300) * NS_PER_US;
+    plan->link =
+        (struct sim_link){.delay_ns = plan->heartbeat_ms * ONE_OF(rng, 10, 50) * NS_PER_US,
+                          .jitter_ns = plan->heartbeat_ms * ONE_OF(rng, 10, 100) * NS_PER_US};
+}
+
 static void draw_plan(struct sim_plan *plan, uint64_t seed)
 {
     struct rng rng;
@@ -55,8 +71,17 @@ static void draw_plan(struct sim_plan *plan, uint64_t seed)
     plan->link = (struct sim_link){.delay_ns = ONE_OF(&rng, 30, 100, 2000) * NS_PER_US,
                                    .jitter_ns = ONE_OF(&rng, 10, 100, 3000) * NS_PER_US};
     plan->sync_ns = ONE_OF(&rng, 50, 500, 4000) * NS_PER_US;
-    if (rng_below(&rng, 10) == 0)
+    switch (rng_below(&rng, 10)) {
+    case 0:
         plan_steady(plan);
+        break;
+    case 1:
+    case 2:
+        plan_storm(plan, &rng);
+        break;
+    default:
+        break;
+    }
 }
 
 /* ---- the verdict ---- */
@@ -174,7 +199,7 @@ void sim_run(const struct sim_subject *subject, uint64_t seed, struct story *sto
     SIM_TELL(&sim->world, -1, "seed %llu: %u hosts%s, heartbeat %lld ms, election %lld ms%s",
              (unsigned long long)seed, sim->plan.hosts, sim->plan.witness ? ", one a witness" : "",
              (long long)sim->plan.heartbeat_ms, (long long)sim->plan.election_ms,
-             sim->plan.steady ? ", steady" : "");
+             sim->plan.steady ? ", steady" : (sim->plan.storm ? ", storm" : ""));
     running = sim;
     if (setjmp(escape) == 0)
         play(sim);

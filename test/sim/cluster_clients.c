@@ -1,0 +1,159 @@
+/*
+ * Clients: they ask any node for anything, and remember what they were told.
+ */
+#include "cluster_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kinds[CLUSTER_ASK_KINDS] = {
+    [CLUSTER_COMMAND] = "a change",      [CLUSTER_NODE_ADD] = "a new member",
+    [CLUSTER_NODE_REMOVE] = "a removal", [CLUSTER_TRANSFER] = "a transfer",
+    [CLUSTER_LEASE_TAKE] = "a lease",    [CLUSTER_LEASE_RELEASE] = "a release",
+    [CLUSTER_READ] = "a read",           [CLUSTER_RECOVER] = "recovery",
+};
+
+static struct client_ask *free_ask(struct clients *clients)
+{
+    for (uint32_t i = 0; i < CLIENT_ASKS; i++)
+        if (!clients->asks[i].busy)
+            return &clients->asks[i];
+    return NULL;
+}
+
+static void key_name(uint32_t key, char name[CLUSTER_KEY_MAX])
+{
+    (void)snprintf(name, CLUSTER_KEY_MAX, "key%u", key);
+}
+
+static void check_read(const struct client_ask *ask, const struct cluster_answer *answer)
+{
+    if (answer->index < ask->index)
+        sim_violated(ask->clients->sim, "reads see what was acknowledged",
+                     "a read was answered at %llu, after %llu had been acknowledged",
+                     (unsigned long long)answer->index, (unsigned long long)ask->index);
+}
+
+static void remember(struct client_ask *ask, const struct cluster_answer *answer)
+{
+    struct client_key *key = &ask->clients->keys[ask->key];
+
+    /* Two changes of one key can be acknowledged in the other order. */
+    if (answer->version > key->version)
+        *key = (struct client_key){answer->index, answer->version, ask->value};
+}
+
+static void answered(void *context, const struct cluster_answer *answer)
+{
+    struct client_ask *ask = context;
+    struct clients *clients = ask->clients;
+
+    ask->busy = false;
+    if (clients->sim->world.story)
+        SIM_TELL(&clients->sim->world, (int)ask->host, "answered %s by %s at %llu: %s",
+                 cluster_outcome_name(answer->outcome), answer->by,
+                 (unsigned long long)answer->index, answer->sentence ? answer->sentence : "");
+    if (answer->outcome != CLUSTER_DONE)
+        return;
+    clients->done++;
+    if (clients->sim->calm)
+        clients->calm_done++;
+    if (ask->kind == CLUSTER_READ)
+        check_read(ask, answer);
+    if (ask->kind == CLUSTER_COMMAND)
+        remember(ask, answer);
+    if (answer->index > clients->acknowledged)
+        clients->acknowledged = answer->index;
+}
+
+static void ask_node(struct clients *clients, uint32_t host, struct client_ask *ask,
+                     struct cluster_ask *what)
+{
+    what->timeout_ms = clients->sim->plan.election_ms * 4;
+    ask->busy = true;
+    ask->clients = clients;
+    ask->kind = what->kind;
+    ask->host = host;
+    ask->index = clients->acknowledged;
+    cluster_ask(clients->node[host].cluster, what, answered, ask);
+}
+
+void clients_change(struct sim *sim, uint32_t host)
+{
+    struct clients *clients = clients_of(sim);
+    const struct document *document = cluster_document(clients->node[host].cluster);
+    struct client_ask *ask = free_ask(clients);
+    struct document_command command = {.kind = COMMAND_OVERRIDE_SET};
+    struct cluster_ask what = {.kind = CLUSTER_COMMAND, .command = &command};
+    const struct document_override *now;
+
+    if (!ask || !document)
+        return;
+    ask->key = (uint32_t)rng_below(&sim->load, CLIENT_KEYS);
+    ask->value = ++clients->next_value;
+    key_name(ask->key, command.override.key);
+    (void)snprintf(command.override.value, sizeof command.override.value, "%llu",
+                   (unsigned long long)ask->value);
+    now = document_override(document, command.override.key);
+    command.based_on = now ? now->version : 0;
+    ask_node(clients, host, ask, &what);
+}
+
+static void ask_about(struct sim *sim, uint32_t host, enum cluster_ask_kind kind, uint32_t whom)
+{
+    struct clients *clients = clients_of(sim);
+    struct client_ask *ask = free_ask(clients);
+    struct cluster_ask what = {.kind = kind};
+    char resource[16], node[NODE_NAME];
+
+    if (!ask)
+        return;
+    (void)snprintf(resource, sizeof resource, "name%llu",
+                   (unsigned long long)rng_below(&sim->load, CLIENT_RESOURCES));
+    node_name(whom, node);
+    what.node = kind == CLUSTER_TRANSFER && rng_below(&sim->load, 2) ? "" : node;
+    what.resource = resource;
+    what.witness = sim->plan.witness && whom == sim->plan.hosts - 1;
+    SIM_TELL(&sim->world, (int)host, "is asked for %s (%s, %s)", kinds[kind], what.node, resource);
+    ask_node(clients, host, ask, &what);
+}
+
+static void ask_other(struct sim *sim, uint32_t host, enum cluster_ask_kind kind)
+{
+    uint32_t whom = (uint32_t)rng_below(&sim->load, sim->plan.hosts);
+
+    if (kind == CLUSTER_NODE_REMOVE && sim->faults.wipes_left-- == 0) {
+        sim->faults.wipes_left = 0;
+        return;
+    }
+    ask_about(sim, host, kind, whom);
+}
+
+void clients_add(struct sim *sim, uint32_t by, uint32_t host)
+{
+    ask_about(sim, by, CLUSTER_NODE_ADD, host);
+}
+
+void clients_ask(struct sim *sim)
+{
+    struct clients *clients = clients_of(sim);
+    uint32_t host = (uint32_t)rng_below(&sim->load, sim->plan.hosts);
+    uint64_t what = rng_below(&sim->load, 100);
+
+    if (!clients->node[host].cluster || sim->world.host[host].paused)
+        return;
+    if (sim->plan.steady || sim->calm || what < 50)
+        clients_change(sim, host);
+    else if (what < 70)
+        ask_other(sim, host, CLUSTER_LEASE_TAKE);
+    else if (what < 80)
+        ask_other(sim, host, CLUSTER_LEASE_RELEASE);
+    else if (what < 92)
+        ask_other(sim, host, CLUSTER_READ);
+    else if (what < 95)
+        ask_other(sim, host, CLUSTER_TRANSFER);
+    else if (what < 97)
+        ask_other(sim, host, CLUSTER_NODE_REMOVE);
+    else
+        ask_other(sim, host, CLUSTER_NODE_ADD);
+}
