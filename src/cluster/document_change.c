@@ -62,7 +62,8 @@ static void restart_member(struct document *d, const struct member *member, bool
 
         if (group->body.primary == member->id)
             continue;
-        if (restart_life(&group->body.in_sync, member, clean) |
+        /* It is in one of them at most. */
+        if (restart_life(&group->body.in_sync, member, clean) ||
             restart_life(&group->body.eligible, member, clean))
             group->version = d->changes;
     }

@@ -99,21 +99,15 @@ static void tell_clock(struct cluster *c, const struct tilt_verdict *verdict)
     drive_changed(c);
 }
 
-void drive_look(struct cluster *c)
+static void look_at_clocks(struct cluster *c, int64_t late_ns)
 {
     struct instant now = loop_now(c->loop);
     struct tilt_verdict verdict;
-    struct tilt_look look;
+    struct tilt_look look = {.boot = loop_read_clock(c->loop, LOOP_BOOT),
+                             .mono = loop_read_clock(c->loop, LOOP_MONOTONIC),
+                             .wall_ns = loop_read_clock(c->loop, LOOP_WALL).ns,
+                             .late_ns = late_ns};
 
-    if (c->looked.ns == now.ns)
-        return;
-    c->looked = now;
-    look = (struct tilt_look){.boot = loop_read_clock(c->loop, LOOP_BOOT),
-                              .mono = loop_read_clock(c->loop, LOOP_MONOTONIC),
-                              .wall_ns = loop_read_clock(c->loop, LOOP_WALL).ns};
-    /* The next beat is the only thing that has to happen by itself. */
-    if (passed(c->beat_due, now))
-        look.late_ns = ns_between(c->beat_due, now);
     tilt_step(&c->tilt, &look, &verdict);
     if (verdict.drop) {
         lease_drop(c);
@@ -125,6 +119,22 @@ void drive_look(struct cluster *c)
             raft_tilt(&c->raft, c->tilt.tilted, now);
     }
     tell_clock(c, &verdict);
+}
+
+void drive_look(struct cluster *c)
+{
+    struct instant now = loop_now(c->loop);
+
+    if (c->looked.ns == now.ns)
+        return;
+    c->looked = now;
+    /* The next beat is the only thing that has to happen by itself. */
+    look_at_clocks(c, passed(c->beat_due, now) ? ns_between(c->beat_due, now) : 0);
+}
+
+void drive_look_again(struct cluster *c)
+{
+    look_at_clocks(c, 0);
 }
 
 /* ---- the turn ---- */

@@ -185,6 +185,7 @@ struct proposal {
     uint64_t index, term, number;
     uint32_t asker;   /* place; PEERS_MAX: this node; PEERS_MAX + 1: nobody */
     uint32_t closing; /* the slot that it takes from its holder; CLUSTER_LEASES_MAX: none */
+    uint64_t closing_epoch;
 };
 
 /* A question that a quorum has to confirm. */
@@ -308,6 +309,9 @@ void drive_stir(struct cluster *cluster);
 void drive_changed(struct cluster *cluster);
 /* Looks at the clocks, once a turn of the loop, before anything is believed of them. */
 void drive_look(struct cluster *cluster);
+/* And again, however late in the turn: before the receipt of a lease request is noted, and when an election is won. This process may have been stopped
+ * since the turn began, and what is counted must not begin before it happened. */
+void drive_look_again(struct cluster *cluster);
 /* The disk lied, or the document is another than the leader's. */
 void drive_halt(struct cluster *cluster, const struct err *err);
 void drive_say(struct cluster *cluster, const char *format, ...) PRINTF(2, 3);

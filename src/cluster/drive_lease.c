@@ -91,6 +91,7 @@ void lease_role(struct cluster *c, bool leads, bool established)
     if (!grantor->leading || grantor->term != c->raft.term) {
         if (grantor->leading)
             lease_grantor_lost(grantor);
+        drive_look_again(c);
         lease_grantor_won(grantor, c->raft.term, tilt_slow(&c->tilt));
     }
     if (established && !grantor->established)
@@ -112,8 +113,9 @@ static void own_grants(struct cluster *c, const struct lease_grants *grants)
 
 static void take_requests(struct cluster *c, struct life from, const struct beat *beat)
 {
-    if (!c->established)
+    if (!c->established || beat->request_count == 0)
         return;
+    drive_look_again(c);
     for (uint32_t i = 0; i < beat->request_count; i++)
         (void)lease_grantor_asked(&c->grantor, beat->requests[i].slot, from,
                                   beat->requests[i].epoch, beat->request, tilt_slow(&c->tilt));

@@ -127,19 +127,17 @@ static bool allowed(struct cluster *c, uint64_t number, const struct document_co
 
 /* May it be taken from its holder? */
 static bool free_to_take(struct cluster *c, uint64_t number, const struct document_command *command,
-                         uint32_t *closing, struct ask_reply *reply)
+                         struct document_loss *loss, struct ask_reply *reply)
 {
-    struct document_loss loss;
     struct instant may;
     int64_t wait_ms;
 
-    *closing = CLUSTER_LEASES_MAX;
-    if (!document_takes_away(&c->document, command, &loss))
+    loss->slot = CLUSTER_LEASES_MAX;
+    if (!document_takes_away(&c->document, command, loss))
         return true;
-    if (loss.voluntary)
-        lease_grantor_released(&c->grantor, loss.slot, loss.from, loss.epoch);
-    may = lease_grantor_may_change(&c->grantor, loss.slot);
-    *closing = loss.slot;
+    if (loss->voluntary)
+        lease_grantor_released(&c->grantor, loss->slot, loss->from, loss->epoch);
+    may = lease_grantor_may_change(&c->grantor, loss->slot);
     if (passed(may, tilt_slow(&c->tilt)))
         return true;
     *reply = later(c, number, "");
@@ -148,7 +146,7 @@ static bool free_to_take(struct cluster *c, uint64_t number, const struct docume
     reply->wait_ms = (uint32_t)wait_ms;
     (void)snprintf(reply->sentence, sizeof reply->sentence,
                    "%s holds the lease of '%s', for up to %lld ms more",
-                   drive_name_of(c, loss.from.member), c->document.leases[loss.slot].name,
+                   drive_name_of(c, loss->from.member), c->document.leases[loss->slot].name,
                    (long long)wait_ms);
     return false;
 }
@@ -180,28 +178,31 @@ static bool propose_command(struct cluster *c, uint32_t asker, uint64_t number,
 {
     struct ask_reply reply;
     enum raft_outcome outcome;
+    struct document_loss loss;
     uint64_t index;
-    uint32_t closing;
 
-    if (!allowed(c, number, command, &reply) ||
-        !free_to_take(c, number, command, &closing, &reply)) {
+    if (!allowed(c, number, command, &reply) || !free_to_take(c, number, command, &loss, &reply)) {
         reply_to(c, asker, &reply);
         return false;
     }
-    if (closing < CLUSTER_LEASES_MAX)
-        lease_grantor_close(&c->grantor, closing);
+    if (loss.slot < CLUSTER_LEASES_MAX)
+        lease_grantor_close(&c->grantor, loss.slot, loss.epoch);
     outcome = propose(c, command, bytes, &index);
     if (outcome != RAFT_ACCEPTED) {
-        if (closing < CLUSTER_LEASES_MAX)
-            lease_grantor_reopen(&c->grantor, closing);
+        if (loss.slot < CLUSTER_LEASES_MAX)
+            lease_grantor_reopen(&c->grantor, loss.slot, loss.epoch);
         reply = of_outcome(c, number, outcome);
         reply_to(c, asker, &reply);
         return false;
     }
     if (of_members(command))
         c->member_change = index;
-    c->proposals[index % DRIVE_PROPOSALS] = (struct proposal){
-        .index = index, .term = c->raft.term, .number = number, .asker = asker, .closing = closing};
+    c->proposals[index % DRIVE_PROPOSALS] = (struct proposal){.index = index,
+                                                              .term = c->raft.term,
+                                                              .number = number,
+                                                              .asker = asker,
+                                                              .closing = loss.slot,
+                                                              .closing_epoch = loss.epoch};
     drive_stir(c);
     return true;
 }
@@ -235,7 +236,7 @@ void propose_applied(struct cluster *c, uint64_t index, uint64_t term,
         return;
     }
     if (reply->outcome != DOCUMENT_APPLIED && closing < CLUSTER_LEASES_MAX)
-        lease_grantor_reopen(&c->grantor, closing);
+        lease_grantor_reopen(&c->grantor, closing, proposal->closing_epoch);
     out = (struct ask_reply){.number = proposal->number,
                              .outcome = ASK_DONE,
                              .document = (uint8_t)reply->outcome,

@@ -153,11 +153,11 @@ static void check_account(const struct lease_grantor *grantor, const struct leas
 
     must(waits || account->newest.request == 0);
     must(!waits || account->holder.member != 0);
-    must(!waits || (!account->closing && !account->ended));
+    must(!waits || (account->closings == 0 && !account->ended));
     must(!waits || grantor->established);
     must(account->first.after <= grantor->round);
     must(account->newest.after <= grantor->round);
-    must(!account->closing || grantor->leading);
+    must(account->closings == 0 || grantor->leading);
 }
 
 static void check_grantor(const struct lease_grantor *grantor)
@@ -189,7 +189,7 @@ static void forget_term(struct lease_grantor *grantor)
         forget_receipts(account);
         account->until = (struct instant){0};
         account->granted = 0;
-        account->closing = false;
+        account->closings = 0;
     }
 }
 
@@ -237,7 +237,7 @@ void lease_grantor_vacant(struct lease_grantor *grantor, uint32_t slot)
 static bool takes(const struct lease_grantor *grantor, const struct lease_account *account,
                   struct life holder, uint64_t epoch, uint64_t request)
 {
-    if (!grantor->established || grantor->tilted || account->closing || account->ended)
+    if (!grantor->established || grantor->tilted || account->closings || account->ended)
         return false;
     if (holder.member == 0 || !life_equal(account->holder, holder) || account->epoch != epoch)
         return false;
@@ -326,19 +326,27 @@ struct instant lease_grantor_may_change(const struct lease_grantor *grantor, uin
     return account->until.ns > grantor->from.ns ? account->until : grantor->from;
 }
 
-void lease_grantor_close(struct lease_grantor *grantor, uint32_t slot)
+void lease_grantor_close(struct lease_grantor *grantor, uint32_t slot, uint64_t epoch)
 {
+    struct lease_account *account = &grantor->accounts[slot];
+
     must(slot < CLUSTER_LEASES_MAX);
     check_grantor(grantor);
-    forget_receipts(&grantor->accounts[slot]);
-    grantor->accounts[slot].closing = grantor->leading;
+    if (!grantor->leading || account->epoch != epoch)
+        return;
+    forget_receipts(account);
+    account->closings++;
     check_grantor(grantor);
 }
 
-void lease_grantor_reopen(struct lease_grantor *grantor, uint32_t slot)
+/* Another proposal may be on its way still, and one that is about an earlier holder says nothing of this one. */
+void lease_grantor_reopen(struct lease_grantor *grantor, uint32_t slot, uint64_t epoch)
 {
+    struct lease_account *account = &grantor->accounts[slot];
+
     must(slot < CLUSTER_LEASES_MAX);
-    grantor->accounts[slot].closing = false;
+    if (account->epoch == epoch && account->closings > 0)
+        account->closings--;
 }
 
 static void end_account(struct lease_account *account)

@@ -72,7 +72,8 @@ struct lease_account {
     uint64_t epoch;
     struct instant until; /* own count of what was granted */
     uint64_t granted;     /* newest request that was granted: its copies are ignored */
-    bool closing;         /* a change away from the holder is proposed: no extension */
+    uint32_t
+        closings; /* changes away from the holder that are proposed: while there are any, no extension */
     bool ended; /* the holder released it or is proved dead: nothing to wait for, no extension */
     struct lease_receipt first, newest; /* waiting; `first` is kept until it is confirmed */
 };
@@ -125,10 +126,10 @@ void lease_grantor_confirmed(struct lease_grantor *grantor, uint64_t term, uint6
 /* ---- changes ---- */
 /* From when on a change away from the present holder may be proposed. {0}: at any time. NEVER: not by this node as it is now. */
 struct instant lease_grantor_may_change(const struct lease_grantor *grantor, uint32_t slot);
-/* A change away is about to be proposed; may_change has passed. Until the document changes or the proposal is known to have failed
- * (reopen), the holder gets no extension. */
-void lease_grantor_close(struct lease_grantor *grantor, uint32_t slot);
-void lease_grantor_reopen(struct lease_grantor *grantor, uint32_t slot);
+/* A change away from the holder in this epoch is about to be proposed; may_change has passed. Until the document changes, or this proposal is
+ * known to have failed (reopen, once for each close), the holder gets no extension. Of another epoch than the account's: nothing happens. */
+void lease_grantor_close(struct lease_grantor *grantor, uint32_t slot, uint64_t epoch);
+void lease_grantor_reopen(struct lease_grantor *grantor, uint32_t slot, uint64_t epoch);
 /* The holder said itself that it gave up this slot in this epoch. Anything else is ignored. */
 void lease_grantor_released(struct lease_grantor *grantor, uint32_t slot, struct life holder,
                             uint64_t epoch);
