@@ -480,16 +480,18 @@ class Nines(Process):
     """nines itself, with a configuration that is a dict."""
 
     def __init__(
-        self, timeline, folder, address, config, wait=True, wrapper=(), binary=BINARY
+        self, timeline, folder, address, config, wait=True, wrapper=(), binary=BINARY,
+        name="nines", options=()
     ):
         self.folder = folder
         folder.mkdir(exist_ok=True)
-        self.admin = f"{address}:7900"
+        self.admin = address if ":" in address else f"{address}:7900"
         self.file = folder / "nines.yaml"
         self.runtime = folder / "run"
         self.access_log = folder / "access.log"
         self.write(config)
-        super().__init__(timeline, "nines", [*wrapper, binary, "run", "-c", self.file])
+        self.command = [*wrapper, binary, "run", "-c", self.file, *options]
+        super().__init__(timeline, name, self.command)
         if wait:
             wait_until(self.ready_or_ended, 20, "nines is ready")
             assert self.status is None, f"nines ended with {self.status}\n{self.output()}"
@@ -576,7 +578,7 @@ class Nines(Process):
 
     def check_traces(self):
         wait_until(lambda: not self.family(), 5, "every process of nines has ended")
-        spoken = [line for line in self.timeline.said("nines") if any(word in line for word in SPOKE_UP)]
+        spoken = [line for line in self.timeline.said(self.name) if any(word in line for word in SPOKE_UP)]
         assert not spoken, f"a claim or a sanitizer spoke up: {spoken[0]}"
 
     def logged(self):
