@@ -80,15 +80,17 @@ static void check_role(const struct raft *raft)
         check_leader(raft);
 }
 
-/* What time may not turn back. */
+/* What time may not turn back. A leader's count commits nothing of an older term before something of its own (figure 8). */
 static void check_course(const struct raft *raft)
 {
     bool same = raft->term == raft->seen.term;
+    bool leads_on = same && raft->seen.led && raft->role == RAFT_LEADER;
 
     must(raft->term >= raft->seen.term);
     must(!same || raft->seen.vote == 0 || raft->vote == raft->seen.vote);
     must(raft->commit >= raft->seen.commit);
-    must(!same || !raft->seen.led || raft->last >= raft->seen.last || raft->role != RAFT_LEADER);
+    must(!leads_on || raft->last >= raft->seen.last);
+    must(!leads_on || raft->commit == raft->seen.commit || raft->commit >= raft->noop);
 }
 
 void raft_check(const struct raft *raft)

@@ -308,6 +308,7 @@ static void an_older_term_is_not_committed_by_counting(void **state)
     w.flights = 0;
     while (raft_of(3)->stored < index)
         network_step(&w);
+    run_for(&w, 20);
     commit = raft_of(1)->commit > raft_of(2)->commit ? raft_of(1)->commit : raft_of(2)->commit;
     assert_true(commit < index);
     crash(&w, 1, 0);

@@ -6,10 +6,19 @@
 #include "network.h"
 #include "unit.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 static struct network w;
 static struct rng rng;
+static uint64_t seed_now;
+static uint32_t step_now;
+
+static void say_where(int number)
+{
+    (void)number;
+    fprintf(stderr, "seed %llu, step %u\n", (unsigned long long)seed_now, step_now);
+}
 
 static uint32_t any_node(void)
 {
@@ -175,7 +184,8 @@ static void walk(uint64_t seed, uint32_t steps)
     rng_seed(&rng, seed);
     shape = rng_below(&rng, ARRAY_LEN(counts));
     network_begin(&w, counts[shape], roles[shape]);
-    for (uint32_t i = 0; i < steps; i++)
+    seed_now = seed;
+    for (step_now = 0; step_now < steps; step_now++)
         step(seed % 2 == 0);
     calm_down();
 }
@@ -187,16 +197,14 @@ static void stays_safe_and_recovers(void **state)
     uint64_t count = seeds ? strtoull(seeds, NULL, 10) : 400;
 
     (void)state;
-    for (uint64_t seed = from; seed < from + count; seed++) {
-        if (seeds && count < 10)
-            printf("seed %llu\n", (unsigned long long)seed);
+    for (uint64_t seed = from; seed < from + count; seed++)
         walk(seed, steps ? (uint32_t)strtoul(steps, NULL, 10) : 2000);
-    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stays_safe_and_recovers)};
 
+    signal(SIGABRT, say_where);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
