@@ -255,7 +255,8 @@ struct cluster {
     struct document document;
     struct document fetched; /* a snapshot's, while it is written */
     uint64_t applying;       /* the last entry that was applied */
-    bool established, was_leader, had_quorum, said_removed;
+    bool established, was_leader, had_quorum, told_quorum, said_removed;
+    struct instant quorum_changed;
     uint64_t led_term;            /* the last in which this node led */
     struct instant members_first; /* until then a change of members waits and goes before others */
     uint64_t member_change;       /* index of the last change of members that was proposed here */

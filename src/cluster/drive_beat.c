@@ -215,21 +215,33 @@ bool beat_quorum(struct cluster *c)
     return c->member && raft_has_quorum(&c->raft, loop_now(c->loop));
 }
 
-static void quorum(struct cluster *c)
+static void tell_quorum(struct cluster *c, bool has)
 {
-    bool has = beat_quorum(c);
     struct fact fact;
 
-    if (has == c->had_quorum)
-        return;
-    c->had_quorum = has;
     fact_init(&fact, has ? FACT_QUORUM_REGAINED : FACT_QUORUM_LOST, SUBJECT_CLUSTER, c->name);
     fact_say(&fact,
              has ? "there is a quorum and a leader, as seen from %s"
                  : "no quorum or no leader, as seen from %s",
              c->node);
     drive_record(c, &fact);
-    drive_changed(c);
+    c->told_quorum = has;
+}
+
+/* A change of leaders is no loss of quorum: it becomes a fact when two elections would have ended it. */
+static void quorum(struct cluster *c)
+{
+    bool has = beat_quorum(c);
+    struct instant now = loop_now(c->loop);
+
+    if (has != c->had_quorum) {
+        c->quorum_changed = now;
+        drive_changed(c);
+    }
+    c->had_quorum = has;
+    if (has != c->told_quorum &&
+        (has || passed(after_ms(c->quorum_changed, 2 * c->timing.election_ms), now)))
+        tell_quorum(c, has);
 }
 
 void beat_step(struct cluster *c)

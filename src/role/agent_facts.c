@@ -147,6 +147,34 @@ static bool open_timeline(struct agent_cluster *agent, struct timeline_options *
     return timeline_open(&agent->timeline, options, err);
 }
 
+/* How the run before ended, by the newest fact about an end or a beginning that is still in memory. */
+static enum fact_code beginning_after(const struct timeline *timeline)
+{
+    const struct fact *fact;
+
+    for (uint32_t i = 0; (fact = timeline_recent(timeline, i)); i++) {
+        if (fact->code == FACT_AGENT_STOPPED)
+            return FACT_AGENT_STARTED;
+        if (fact->code == FACT_AGENT_STARTED || fact->code == FACT_AGENT_WAS_KILLED)
+            return FACT_AGENT_WAS_KILLED;
+    }
+    return FACT_AGENT_STARTED;
+}
+
+static void record_start(struct agent_cluster *agent)
+{
+    enum fact_code code = beginning_after(agent->timeline);
+    struct fact fact;
+
+    fact_init(&fact, code, SUBJECT_NODE, agent->role->node);
+    fact_say(&fact,
+             code == FACT_AGENT_STARTED
+                 ? "nines %s started on %s"
+                 : "nines %s started on %s after a run without an orderly end",
+             NINES_VERSION, agent->role->node);
+    agent_take_fact(agent, &fact);
+}
+
 bool agent_facts_open(struct agent_cluster *agent, const char *directory, struct err *err)
 {
     struct timeline_options options = {.loop = agent->role->loop,
@@ -167,6 +195,7 @@ bool agent_facts_open(struct agent_cluster *agent, const char *directory, struct
     options.disk = agent->facts_disk;
     if (!open_timeline(agent, &options, err))
         return false;
+    record_start(agent);
     events.timeline = agent->timeline;
     return events_open(&agent->events, &events, err);
 }
