@@ -104,7 +104,8 @@ struct cluster_options {
 
 MUST_USE bool cluster_open(struct cluster **cluster, const struct cluster_options *options,
                            struct err *err);
-/* After a reload. The file's nodes are places to connect to; members are changed by asking (`node add`, `node remove`). */
+/* After a reload. The file's nodes are places to connect to; members are changed by asking (`node add`, `node remove`). Timing counts from the next
+ * opening on, since others count leases by what this node said it is. */
 void cluster_configure(struct cluster *cluster, const struct cluster_node *nodes, uint32_t count,
                        const struct cluster_timing *timing, uint64_t config_hash);
 void cluster_use_tls(struct cluster *cluster, struct tls_context *tls);

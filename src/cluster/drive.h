@@ -245,7 +245,8 @@ struct cluster {
 
     struct charter charter;
     struct found found;
-    bool founding; /* a charter is being written */
+    bool founding;                    /* a charter is being written */
+    char waits[CLUSTER_SENTENCE_MAX]; /* for what, as last recorded */
 
     bool member;   /* `raft` and `document` are alive */
     uint32_t self; /* member id */
@@ -437,6 +438,8 @@ void members_open(struct cluster *cluster, const struct charter *had);
 void members_step(
     struct cluster *cluster); /* founding, and as the leader: who lost a disk, who caught up */
 void members_charter(struct cluster *cluster, struct place *place, struct unpack *in);
+/* A member of this name was removed. */
+void members_note_removal(struct cluster *cluster, const char *name);
 void members_removed(struct cluster *cluster, struct place *place, struct unpack *in);
 void members_tell_removed(struct cluster *cluster, struct place *place);
 /* False: why not is in `sentence`. `done` follows. */

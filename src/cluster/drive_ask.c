@@ -168,7 +168,11 @@ static bool compose_lease(struct pending *p, struct bytes *command)
     }
     if (p->kind == CLUSTER_LEASE_RELEASE) {
         if (!lease || !life_equal(lease->holder, drive_life(c))) {
-            refuse(p, not_ours);
+            /* Not any more, when it was asked for before. */
+            if (p->unsure)
+                finish(p, CLUSTER_DONE, p->by);
+            else
+                refuse(p, not_ours);
             return false;
         }
         made.kind = COMMAND_LEASE_RELEASE;
@@ -302,6 +306,9 @@ static void decided(struct pending *p, enum document_outcome outcome, const char
     uint32_t slot;
 
     leave_waiting(p);
+    /* Removed by the first try, whose answer was lost. */
+    if (p->kind == CLUSTER_NODE_REMOVE && p->unsure && outcome == DOCUMENT_MISSING)
+        outcome = DOCUMENT_APPLIED;
     if (outcome != DOCUMENT_APPLIED) {
         (void)snprintf(p->sentence, sizeof p->sentence, "%s", sentence);
         /* What a lease is based on is this node's own reading, and may have been too old. */

@@ -126,7 +126,7 @@ void lease_request(struct cluster *c, struct beat *beat)
 {
     beat->request = 0;
     beat->request_count = 0;
-    if (!c->member || c->tilt.tilted || !c->raft.leader || c->closing)
+    if (!c->member || c->tilt.tilted || !c->raft.leader || c->leaving)
         return;
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
         if (c->holder.slots[slot].wanted)

@@ -167,6 +167,8 @@ static void apply_one(struct cluster *c, uint64_t index, const struct entries_ke
         if (!before[0])
             (void)snprintf(before, sizeof before, "%s", drive_name_of(c, reply.command.member.id));
         tell_command(c, &reply.command, before);
+        if (reply.command.kind == COMMAND_MEMBER_REMOVE)
+            members_note_removal(c, before);
     }
     propose_applied(c, index, kept->entry.term, &reply);
     ask_applied(c, index, kept->entry.term, &reply);

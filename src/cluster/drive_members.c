@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+enum { WAITING_BEATS = 25 };
+
 /* ---- founding and joining ---- */
 
 void members_open(struct cluster *c, const struct charter *had)
@@ -104,6 +106,19 @@ static void send_charter(struct cluster *c, const struct place *place,
     (void)peers_say(c, place, FRAME_CHARTER, false);
 }
 
+/* Nodes that start together wait for each other for a moment, which is nothing to tell. */
+static void tell_waiting(struct cluster *c)
+{
+    struct fact fact;
+
+    if (c->beat_number < WAITING_BEATS || strcmp(c->waits, c->sentence) == 0)
+        return;
+    memcpy(c->waits, c->sentence, sizeof c->waits);
+    fact_init(&fact, FACT_FOUNDING_WAITS, SUBJECT_CLUSTER, c->name);
+    fact_say(&fact, "%s", c->sentence);
+    drive_record(c, &fact);
+}
+
 static void found(struct cluster *c)
 {
     struct found_orders orders;
@@ -124,6 +139,7 @@ static void found(struct cluster *c)
     buf_over(&sentence, text, sizeof text);
     found_sentence(&c->found, &sentence);
     (void)bytes_to_string(buf_bytes(&sentence), c->sentence, sizeof c->sentence);
+    tell_waiting(c);
 }
 
 void members_charter(struct cluster *c, struct place *place, struct unpack *in)
@@ -175,12 +191,20 @@ static void replace(struct cluster *c, struct place *place, const struct member 
     command.member.id = member->id;
     if (!propose_own(c, &command))
         return;
-    place->replaced = true;
     fact_init(&fact, FACT_NODE_REPLACED, SUBJECT_NODE, place->name);
     fact_add(&fact, NUMBER_MEMBER, member->id);
     fact_say(&fact, "%s lost its disk: it is removed, and added again as a new member",
              place->name);
     drive_record(c, &fact);
+}
+
+/* Every node remembers, since whoever leads then has to go on. */
+void members_note_removal(struct cluster *c, const char *name)
+{
+    struct place *place = peers_place_named(c, name);
+
+    if (place && place->linked && place->known && place->word.blank)
+        place->replaced = true;
 }
 
 static void add_again(struct cluster *c, const struct place *place)

@@ -234,7 +234,7 @@ static void on_received(void *context, uint32_t peer, uint16_t type, struct byte
     struct unpack in = unpack_of(body);
     uint64_t cluster;
 
-    if (!drive_living(c) && !(c->closing && c->state != CLUSTER_HALTED))
+    if (!drive_living(c))
         return;
     drive_look(c);
     if (type == FRAME_BEAT || type == FRAME_WORD) {

@@ -84,6 +84,22 @@ static const char *snapshot_name(uint8_t slot)
 
 /* ---- the start ---- */
 
+/* Does it make a member of this node? */
+static bool is_ours(const struct cluster *c, const struct charter *charter, struct err *err)
+{
+    const struct member *self = charter_find_disk(charter, c->store.disk_id);
+
+    if (!self)
+        return err_set(
+            err, ERR_SYSTEM,
+            "'charter' names another disk than 'identity': files of two nodes are mixed");
+    if (strcmp(self->name, c->node) != 0)
+        return err_set(err, ERR_CONFIG,
+                       "this directory is that of the node '%s', and this node's name is '%s'",
+                       self->name, c->node);
+    return true;
+}
+
 static bool read_charter(struct cluster *c, struct store_found *found, struct err *err)
 {
     struct buf bytes;
@@ -97,9 +113,7 @@ static bool read_charter(struct cluster *c, struct store_found *found, struct er
     }
     if (ok && !charter_decode(buf_bytes(&bytes), &found->charter))
         ok = err_set(err, ERR_SYSTEM, "'charter' is not one that this version can read");
-    if (ok && !charter_find_disk(&found->charter, c->store.disk_id))
-        ok = err_set(err, ERR_SYSTEM,
-                     "'charter' names another disk than 'identity': files of two nodes are mixed");
+    ok = ok && is_ours(c, &found->charter, err);
     found->member = ok;
     buf_fini(&bytes);
     return ok;
@@ -184,6 +198,9 @@ static bool restore(struct cluster *c, struct store_found *found, struct err *er
     struct raft_restored *restored = &found->restored;
     uint64_t count;
 
+    if (disk->meta.len == 0)
+        return err_set(err, ERR_SYSTEM,
+                       "'meta' is missing: nobody knows what this node has voted for");
     if (!read_snapshot(c, found, err) || !read_log(c, err))
         return false;
     count = c->entries.next - c->entries.first;
@@ -380,17 +397,21 @@ void store_persist(struct cluster *c)
 
 /* ---- snapshots ---- */
 
+/* A welcome to a cluster brings no snapshot: its index is 0. */
 static bool write_snapshot(struct store_disk *disk, struct store_snapshot *snapshot)
 {
     uint8_t slot = disk->slot == 1 ? 2 : 1;
     struct err *err = &snapshot->err;
 
-    if (!wal_file_replace(disk->disk, snapshot_name(slot), buf_bytes(&snapshot->bytes), err))
+    if (snapshot->index > 0 &&
+        !wal_file_replace(disk->disk, snapshot_name(slot), buf_bytes(&snapshot->bytes), err))
         return false;
     if (snapshot->forget) {
         disk->term = snapshot->new_term;
         disk->vote = snapshot->new_vote;
     }
+    if (snapshot->index == 0)
+        return write_meta(disk, err);
     disk->slot = slot;
     disk->snapshot_index = snapshot->index;
     disk->snapshot_term = snapshot->term;
@@ -407,11 +428,8 @@ static void snapshot_work(struct job *job)
 {
     struct store_snapshot *snapshot = container_of(job, struct store_snapshot, job);
     struct store_disk *disk = &snapshot->cluster->store.disk;
-    bool ok = true;
+    bool ok = write_snapshot(disk, snapshot);
 
-    /* A welcome to a cluster brings no snapshot. */
-    if (snapshot->index > 0)
-        ok = write_snapshot(disk, snapshot);
     snapshot->end = ok ? STORE_OK : snapshot->err.number == ENOSPC ? STORE_FULL : STORE_FAILED;
     if (!ok)
         return;
