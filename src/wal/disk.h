@@ -28,9 +28,8 @@ struct disk_ops {
     bool (*open)(struct disk *disk, const char *name, bool create, int *file, struct err *err);
     void (*close)(struct disk *disk, int file); /* syncs nothing */
     bool (*size)(struct disk *disk, int file, uint64_t *size, struct err *err);
-    /* `got` is less than `len` only at the end of the file. */
-    bool (*read)(struct disk *disk, int file, uint64_t at, void *to, size_t len, size_t *got,
-                 struct err *err);
+    /* `len` becomes what was read: less only at the end of the file. */
+    bool (*read)(struct disk *disk, int file, uint64_t at, void *to, size_t *len, struct err *err);
     /* All or a failure; one that failed may have written any part. The file grows when it has to. */
     bool (*write)(struct disk *disk, int file, uint64_t at, struct bytes bytes, struct err *err);
     /* Makes the file `size` bytes of zeros, for which there is room: after a sync, writing within them needs no space and changes

@@ -60,24 +60,24 @@ static bool drive_size(struct disk *disk, int file, uint64_t *size, struct err *
     return true;
 }
 
-static bool drive_read(struct disk *disk, int file, uint64_t at, void *to, size_t len, size_t *got,
+static bool drive_read(struct disk *disk, int file, uint64_t at, void *to, size_t *len,
                        struct err *err)
 {
     size_t done = 0;
     ssize_t n;
 
-    while (done < len) {
-        n = pread(file, (uint8_t *)to + done, len - done, (off_t)(at + done));
+    while (done < *len) {
+        n = pread(file, (uint8_t *)to + done, *len - done, (off_t)(at + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_system(err, "read %zu bytes at %llu in '%s'", len, (unsigned long long)at,
+            return err_system(err, "read %zu bytes at %llu in '%s'", *len, (unsigned long long)at,
                               directory_of(disk)->path);
         if (n == 0)
             break;
         done += (size_t)n;
     }
-    *got = done;
+    *len = done;
     return true;
 }
 
@@ -186,21 +186,16 @@ static const struct disk_ops drive_ops = {
 };
 
 /* The name of a directory is its parent's to sync. */
-static bool make_directory(const char *path, struct err *err)
+static bool make_directory(const char *path, int *fd, struct err *err)
 {
-    autofree char *parent = strdup(path);
-    autoclose int fd = -1;
-    char *slash;
+    autoclose int parent = -1;
 
-    if (!parent)
+    if (mkdirat(AT_FDCWD, path, 0750) < 0)
         return err_system(err, "make the directory '%s'", path);
-    if (mkdirat(AT_FDCWD, path, 0750) < 0 && errno != EEXIST)
-        return err_system(err, "make the directory '%s'", path);
-    slash = strrchr(parent, '/');
-    if (slash)
-        slash[slash == parent] = '\0';
-    fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd >= 0)
+        parent = openat(*fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0 || fsync(parent) < 0)
         return err_system(err, "sync the directory of '%s'", path);
     return true;
 }
@@ -210,11 +205,8 @@ bool disk_open(struct disk **disk, const char *path, struct err *err)
     autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct directory *directory;
 
-    if (fd < 0 && errno == ENOENT) {
-        if (!make_directory(path, err))
-            return false;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    }
+    if (fd < 0 && errno == ENOENT && !make_directory(path, &fd, err))
+        return false;
     if (fd < 0)
         return err_system(err, "open the directory '%s'", path);
     directory = malloc(sizeof *directory + strlen(path) + 1);

@@ -48,11 +48,11 @@ static bool read_all(struct disk *disk, int file, uint64_t size, struct buf *out
 {
     autofree uint8_t *all = malloc(size);
     struct bytes body;
-    size_t got;
+    size_t got = size;
 
     if (!all)
         return err_system(err, "allocate %llu bytes", (unsigned long long)size);
-    if (!disk->ops->read(disk, file, 0, all, size, &got, err))
+    if (!disk->ops->read(disk, file, 0, all, &got, err))
         return false;
     if (!frame_get_file(bytes_of(all, got), &body)) {
         err_record(err, ERR_SYSTEM, EILSEQ, "it is damaged: its checksum is wrong");

@@ -55,9 +55,9 @@ static bool read_slots(struct wal_meta *meta, struct err *err)
 {
     uint8_t file[FILE_BYTES];
     bool found = false;
-    size_t got;
+    size_t got = sizeof file;
 
-    if (!meta->disk->ops->read(meta->disk, meta->file, 0, file, sizeof file, &got, err))
+    if (!meta->disk->ops->read(meta->disk, meta->file, 0, file, &got, err))
         return false;
     for (unsigned i = 0; i < 2 && got == sizeof file; i++) {
         uint64_t sequence;

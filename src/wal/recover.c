@@ -137,14 +137,14 @@ bool log_damaged(const struct wal *wal, uint64_t sequence, uint32_t at, const ch
 bool log_read_segment(struct wal *wal, uint64_t sequence, uint32_t end, struct err *err)
 {
     char name[DISK_NAME_MAX];
-    size_t got = 0;
+    size_t got = end;
     bool done;
     int file;
 
     log_segment_name(wal, sequence, name);
     if (!wal->disk->ops->open(wal->disk, name, false, &file, err))
         return false;
-    done = wal->disk->ops->read(wal->disk, file, 0, wal->image, end, &got, err);
+    done = wal->disk->ops->read(wal->disk, file, 0, wal->image, &got, err);
     wal->disk->ops->close(wal->disk, file);
     if (done && got < end) {
         err_record(err, ERR_SYSTEM, EILSEQ, "'%s' has %zu bytes; at least %u were expected", name,

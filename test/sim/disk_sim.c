@@ -320,7 +320,7 @@ static bool sim_size(struct disk *disk, int file, uint64_t *size, struct err *er
     return true;
 }
 
-static bool sim_read(struct disk *disk, int number, uint64_t at, void *to, size_t len, size_t *got,
+static bool sim_read(struct disk *disk, int number, uint64_t at, void *to, size_t *len,
                      struct err *err)
 {
     struct disk_sim *sim = sim_of(disk);
@@ -329,9 +329,12 @@ static bool sim_read(struct disk *disk, int number, uint64_t at, void *to, size_
 
     if (!may(sim, DISK_SIM_READ, "read", &dies, err))
         return false;
-    *got = at >= file->size ? 0 : len < file->size - at ? len : file->size - at;
-    if (*got > 0)
-        memcpy(to, file->seen + at, *got);
+    if (at >= file->size)
+        *len = 0;
+    else if (*len > file->size - at)
+        *len = file->size - at;
+    if (*len > 0)
+        memcpy(to, file->seen + at, *len);
     return true;
 }
 
