@@ -83,6 +83,13 @@ struct cluster_events {
     void (*closed)(void *context);
 };
 
+/* How the log is kept. 0: as this program chooses; a simulator takes little of everything. */
+struct cluster_log {
+    uint32_t segment_bytes;    /* of a file; the same for as long as the directory lives */
+    uint32_t snapshot_entries; /* so many since the last snapshot: another one */
+    uint32_t keep_entries;     /* behind a snapshot, for slow followers */
+};
+
 struct cluster_options {
     struct loop *loop;
     struct disk *disk; /* of `<directory>/cluster`, which exists; borrowed until `closed` */
@@ -98,6 +105,7 @@ struct cluster_options {
     const int *listeners; /* listening sockets, borrowed; at most CLUSTER_PATHS_MAX */
     uint32_t listener_count;
     uint16_t version_low, version_high; /* of the peer protocol; 0: those of this program */
+    struct cluster_log log;
     const struct cluster_events *events;
     void *context;
 };

@@ -363,6 +363,11 @@ static void release(struct cluster *c)
 
 static void on_farewell(struct timer *timer);
 
+static uint32_t or_default(uint32_t value, uint32_t otherwise)
+{
+    return value ? value : otherwise;
+}
+
 static void prepare(struct cluster *c, const struct cluster_options *options)
 {
     c->loop = options->loop;
@@ -370,6 +375,9 @@ static void prepare(struct cluster *c, const struct cluster_options *options)
     c->context = options->context;
     c->config_hash = options->config_hash;
     c->store.disk.disk = options->disk;
+    c->log.segment_bytes = or_default(options->log.segment_bytes, DRIVE_SEGMENT_BYTES);
+    c->log.snapshot_entries = or_default(options->log.snapshot_entries, DRIVE_SNAPSHOT_ENTRIES);
+    c->log.keep_entries = or_default(options->log.keep_entries, DRIVE_KEEP_ENTRIES);
     rng_seed(&c->rng, options->seed);
     set_timing(c, &options->timing);
     timer_init(&c->turn, on_turn);

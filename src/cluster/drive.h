@@ -37,6 +37,7 @@
 
 enum {
     DRIVE_VERSION = 1, /* of the peer protocol */
+    DRIVE_SEGMENT_BYTES = 1 << 20,
     DRIVE_SNAPSHOT_ENTRIES = 4096,
     DRIVE_SNAPSHOT_BYTES = 4 << 20, /* of bodies in memory: then a snapshot, too */
     DRIVE_KEEP_ENTRIES = 1024,      /* behind a snapshot, for slow followers */
@@ -217,6 +218,7 @@ struct fetching {
 };
 
 struct cluster {
+    struct cluster_log log;
     /* what it was opened with */
     struct loop *loop;
     struct cluster_events events;

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum { IDENTITY_FORMAT = 1, META_FORMAT = 1, SEGMENT_BYTES = 1 << 20, SEGMENTS_MAX = 128 };
+enum { IDENTITY_FORMAT = 1, META_FORMAT = 1, SEGMENTS_MAX = 128 };
 
 /* ---- small records ---- */
 
@@ -222,7 +222,7 @@ bool store_open(struct cluster *c, struct store_found *found, struct err *err)
     struct store *store = &c->store;
     struct store_disk *disk = &store->disk;
     struct wal_options options = {.prefix = "log",
-                                  .segment_bytes = SEGMENT_BYTES,
+                                  .segment_bytes = c->log.segment_bytes,
                                   .segments_max = SEGMENTS_MAX,
                                   .spares = 2,
                                   .seed = rng_next(&c->rng)};
@@ -513,7 +513,7 @@ static bool due(const struct cluster *c)
     /* Consensus takes no snapshot of what its own disk does not hold yet. */
     if (behind == 0 || c->applying > c->raft.stored)
         return false;
-    return behind >= DRIVE_SNAPSHOT_ENTRIES || c->entries.bytes >= DRIVE_SNAPSHOT_BYTES ||
+    return behind >= c->log.snapshot_entries || c->entries.bytes >= DRIVE_SNAPSHOT_BYTES ||
            raft_wants_snapshot(&c->raft);
 }
 
@@ -549,7 +549,7 @@ void store_snapshot_if_due(struct cluster *c)
     if (!due(c))
         return;
     store_fill_snapshot(c, &c->document, raft_term_at(&c->raft, c->applying));
-    first = c->applying > DRIVE_KEEP_ENTRIES ? c->applying - DRIVE_KEEP_ENTRIES + 1 : 1;
+    first = c->applying > c->log.keep_entries ? c->applying - c->log.keep_entries + 1 : 1;
     if (first < c->raft.first)
         first = c->raft.first;
     /* Bodies that are large are not kept for the slow. */

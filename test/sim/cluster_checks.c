@@ -14,34 +14,29 @@ static bool valid(const struct sim_node *node, const struct node_lease *lease)
     return lease->until > sim_clock_read(node->host, LOOP_BOOT);
 }
 
-static const struct sim_node *other_holder(const struct clients *clients,
-                                           const struct sim_node *node, const char *resource)
+static bool holds(const struct sim_node *node, const char *resource)
 {
-    for (uint32_t i = node->host->index + 1; i < clients->sim->plan.hosts; i++)
-        for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++) {
-            const struct node_lease *lease = &clients->node[i].leases[slot];
+    for (uint64_t held = node->held; held; held &= held - 1) {
+        const struct node_lease *lease = &node->leases[__builtin_ctzll(held)];
 
-            if (lease->until && valid(&clients->node[i], lease) &&
-                strcmp(lease->resource, resource) == 0)
-                return &clients->node[i];
-        }
-    return NULL;
+        if (valid(node, lease) && strcmp(lease->resource, resource) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void check_leases(struct clients *clients)
 {
     for (uint32_t i = 0; i < clients->sim->plan.hosts; i++)
-        for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++) {
-            const struct sim_node *node = &clients->node[i], *other;
-            const struct node_lease *lease = &node->leases[slot];
+        for (uint64_t held = clients->node[i].held; held; held &= held - 1) {
+            const struct node_lease *lease = &clients->node[i].leases[__builtin_ctzll(held)];
 
-            if (!lease->until || !valid(node, lease))
-                continue;
-            other = other_holder(clients, node, lease->resource);
-            if (other)
-                sim_violated(clients->sim, "one lease at a time",
-                             "hosts %u and %u both hold the lease of %s", i + 1,
-                             other->host->index + 1, lease->resource);
+            for (uint32_t j = i + 1; j < clients->sim->plan.hosts; j++)
+                if (clients->node[j].held && valid(&clients->node[i], lease) &&
+                    holds(&clients->node[j], lease->resource))
+                    sim_violated(clients->sim, "one lease at a time",
+                                 "hosts %u and %u both hold the lease of %s", i + 1, j + 1,
+                                 lease->resource);
         }
 }
 

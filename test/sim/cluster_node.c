@@ -128,6 +128,7 @@ static void told_lease(void *context, uint32_t slot, const char *resource, struc
                  until.ns ? "holds" : "has no longer", resource);
     (void)snprintf(lease->resource, sizeof lease->resource, "%s", resource);
     lease->until = until.ns;
+    node->held = (node->held & ~(UINT64_C(1) << slot)) | (uint64_t)(until.ns != 0) << slot;
 }
 
 static void told_failed(void *context, const struct err *err)
@@ -197,6 +198,9 @@ static bool open_cluster(struct sim_node *node, struct err *err)
                    .lease_ms = plan->lease_ms,
                    .drift_ppm = plan->drift_ppm,
                    .detection_beats = 5},
+        .log = {.segment_bytes = 32 << 10,
+                .snapshot_entries = plan->snapshot_entries,
+                .keep_entries = plan->snapshot_entries / 4 + 1},
         .listeners = &node->listener,
         .listener_count = 1,
         .events = &events,
@@ -230,6 +234,7 @@ static void bury(struct sim_node *node, bool power)
     sim_loop_close(node->host);
     node->host->ending = false;
     memset(node->leases, 0, sizeof node->leases);
+    node->held = 0;
     node->applied = node->changes = node->epochs = 0;
 }
 

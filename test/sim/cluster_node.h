@@ -33,6 +33,7 @@ struct sim_node {
     bool opened;  /* it got as far as to become a member, or to wait to be one */
     bool refuses; /* it would not start on its disk as it is */
     struct node_lease leases[CLUSTER_LEASES_MAX]; /* by slot */
+    uint64_t held;                                /* slots of those that are held, as bits */
     uint64_t applied, changes, epochs;            /* of the document, when last seen in this run */
 };
 

@@ -20,7 +20,7 @@ static void core_open(struct sim *sim)
     sim->state = core;
     core->sim = sim;
     core->next_body = 1;
-    core->snapshot_every = 5 + rng_below(&sim->load, 100);
+    core->snapshot_every = sim->plan.snapshot_entries;
     for (uint32_t i = 0; i < sim->plan.hosts; i++) {
         config.members[i] =
             (struct raft_member){.id = ++core->next_member, .role = role_of(sim, i)};

@@ -71,6 +71,7 @@ static void draw_plan(struct sim_plan *plan, uint64_t seed)
     plan->link = (struct sim_link){.delay_ns = ONE_OF(&rng, 30, 100, 2000) * NS_PER_US,
                                    .jitter_ns = ONE_OF(&rng, 10, 100, 3000) * NS_PER_US};
     plan->sync_ns = ONE_OF(&rng, 50, 500, 4000) * NS_PER_US;
+    plan->snapshot_entries = (uint32_t)rng_between(&rng, 5, 200);
     switch (rng_below(&rng, 10)) {
     case 0:
         plan_steady(plan);

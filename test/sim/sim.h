@@ -70,8 +70,9 @@ struct sim_plan {
     int64_t quiet_ns, faults_ns, calm_ns;
     uint32_t kinds; /* of faults, as bits */
     int64_t fault_every_ns, load_every_ns;
-    struct sim_link link; /* in good times */
-    int64_t sync_ns;      /* of a disk in good times */
+    struct sim_link link;      /* in good times */
+    uint32_t snapshot_entries; /* of the log, until it is cut */
+    int64_t sync_ns;           /* of a disk in good times */
 };
 
 enum { FAULT_SLOTS = 6 };
