@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { NUMBERS_SHIFT = 24 }; /* what is drawn leaves room to count */
+
 const char *cluster_outcome_name(enum cluster_outcome outcome)
 {
     static const char *const names[CLUSTER_OUTCOMES] = {"done", "refused", "unknown", "no quorum"};
@@ -379,6 +381,9 @@ static void prepare(struct cluster *c, const struct cluster_options *options)
     c->log.snapshot_entries = or_default(options->log.snapshot_entries, DRIVE_SNAPSHOT_ENTRIES);
     c->log.keep_entries = or_default(options->log.keep_entries, DRIVE_KEEP_ENTRIES);
     rng_seed(&c->rng, options->seed);
+    /* What was asked by an earlier run of this node may still be answered. */
+    c->ask_numbers = rng_next(&c->rng) >> NUMBERS_SHIFT;
+    c->request_numbers = rng_next(&c->rng) >> NUMBERS_SHIFT;
     set_timing(c, &options->timing);
     timer_init(&c->turn, on_turn);
     timer_init(&c->beat, beat_fire);
