@@ -80,14 +80,14 @@ void log_put(struct cluster *c, uint64_t index, uint8_t kind, const struct raft_
     entries_put(&c->entries, index, &entry, body);
 }
 
-/* Entries that consensus made by itself: a new leader's first. */
+/* Entries that consensus made by itself: the first of a leader, which may have been deposed since. */
 static void put_own(struct cluster *c)
 {
-    static const struct raft_change nothing;
-
     while (c->entries.next <= c->raft.last) {
-        must(c->raft.role == RAFT_LEADER && c->entries.next == c->raft.noop);
-        log_put(c, c->entries.next, RAFT_NOOP, &nothing, bytes_of(NULL, 0));
+        struct raft_entry noop = {.term = raft_term_at(&c->raft, c->entries.next),
+                                  .kind = RAFT_NOOP};
+
+        entries_put(&c->entries, c->entries.next, &noop, bytes_of(NULL, 0));
     }
 }
 

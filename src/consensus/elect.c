@@ -199,16 +199,30 @@ static void give_way(struct raft *raft, struct instant now)
     }
 }
 
+/* Who asks has no leader either: what it refused a moment ago it may give now. */
+static void ask_at_once(struct raft *raft, uint32_t member)
+{
+    int place = raft_place_of(&raft->config, member);
+
+    if (place < 0)
+        return;
+    raft->refused &= ~(1U << place);
+    raft->unasked |= raft_voters(&raft->config) & 1U << place;
+}
+
 void raft_on_prevote(struct raft *raft, const struct raft_message *message, struct instant now)
 {
+    bool may = message->term > raft->term && raft->config.count > 0 && !is_behind(raft, message) &&
+               !raft_keeps_leader(raft, now);
+    bool first = may && goes_before(raft, message);
     struct raft_owed *owed = raft_owe(raft, message->from);
 
     owed->prevote = true;
-    owed->prevote_granted = message->term > raft->term && raft->config.count > 0 &&
-                            !is_behind(raft, message) && !raft_keeps_leader(raft, now) &&
-                            !goes_before(raft, message);
+    owed->prevote_granted = may && !first;
     owed->prevote_term = message->term;
-    if (owed->prevote_granted)
+    if (first)
+        ask_at_once(raft, message->from);
+    else if (may)
         give_way(raft, now);
 }
 
@@ -243,6 +257,7 @@ void raft_on_vote(struct raft *raft, const struct raft_message *message, struct 
         raft_owe(raft, message->from)->vote_refused = true;
         return;
     }
+    raft_follow(raft, raft->term, 0, now);
     raft->vote = message->from;
     *raft_owe(raft, message->from) = (struct raft_owed){.to = message->from, .vote_granted = true};
     raft_rest(raft, now);

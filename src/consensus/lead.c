@@ -80,6 +80,7 @@ static uint64_t majority_match(const struct raft *raft)
         match[at] = value;
         count++;
     }
+    must(count > 0);
     return match[count / 2];
 }
 

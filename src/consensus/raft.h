@@ -168,7 +168,8 @@ struct raft_read {
     uint64_t id, round, index;
 };
 
-/* Readable by everybody; written by raft*.c alone. (The author of the core adds what it needs.) */
+/* Readable by everybody; written by this room alone. Grouped by what belongs together, which costs 40 bytes.
+ * NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct raft {
     struct raft_options options;
     struct rng rng;

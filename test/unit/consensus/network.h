@@ -25,6 +25,9 @@
 #ifndef BATCH
 #define BATCH RAFT_BATCH_MAX
 #endif
+#ifndef READS
+#define READS 256
+#endif
 #ifndef TERMS
 #define TERMS 512
 #endif
@@ -48,7 +51,7 @@ struct disk {
 
 struct node {
     struct raft raft;
-    bool up, full, wants_read;
+    bool up, full;
     uint64_t end; /* of log */
     struct item log[LOG];
     uint64_t hash; /* of what was applied */
@@ -65,7 +68,6 @@ struct node {
     struct instant now;
     uint64_t starts;
     uint32_t reads_confirmed, reads_lost;
-    uint64_t read_index;
 };
 
 struct flight {
@@ -91,6 +93,8 @@ struct network {
     struct item committed[LOG];
     uint64_t committed_in[LOG]; /* the term of who first said so */
     uint64_t committed_to;
+    uint64_t reads;
+    uint64_t read_from[READS]; /* by id: what was committed anywhere when it was asked */
 };
 
 /* ---- properties ---- */
@@ -274,8 +278,8 @@ static inline void turn(struct network *w, uint32_t id)
     node->fetch_from = actions.fetch_from;
     node->reads_confirmed += actions.reads;
     node->reads_lost += actions.reads_lost;
-    if (actions.reads > 0)
-        node->read_index = actions.read[actions.reads - 1].index;
+    for (uint32_t i = 0; i < actions.reads; i++)
+        must(actions.read[i].index >= w->read_from[actions.read[i].id % READS]);
     network_check(w);
 }
 
@@ -451,6 +455,16 @@ static inline bool propose(struct network *w, uint32_t id)
                                      .body = ++w->bodies};
     turn(w, id);
     return true;
+}
+
+/* What is confirmed must cover what anybody had committed before it was asked. */
+static inline enum raft_outcome ask_read(struct network *w, uint32_t id)
+{
+    enum raft_outcome outcome = raft_confirm(&w->node[id].raft, ++w->reads, w->node[id].now);
+
+    w->read_from[w->reads % READS] = w->committed_to;
+    turn(w, id);
+    return outcome;
 }
 
 static inline enum raft_outcome change(struct network *w, uint32_t id, uint8_t kind,

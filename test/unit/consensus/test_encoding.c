@@ -94,9 +94,9 @@ static void every_type_and_flag_comes_back(void **state)
     uint32_t sent;
 
     (void)state;
-    for (uint8_t type = 0; type < RAFT_MESSAGE_TYPES; type++)
+    for (unsigned type = 0; type < RAFT_MESSAGE_TYPES; type++)
         for (unsigned flags = 0; flags < 16; flags++) {
-            struct raft_message found, message = {.type = type,
+            struct raft_message found, message = {.type = (uint8_t)type,
                                                   .from = 1,
                                                   .to = 2,
                                                   .term = 3,
