@@ -49,11 +49,28 @@ void contact_place(struct contact *contact, uint32_t paths, struct instant now)
     check(contact);
 }
 
+static struct instant silent_at(const struct contact *contact)
+{
+    return contact->up ? after_ms(contact->heard, contact->timing.silence_ms) : NEVER;
+}
+
+/* One who looks late was stopped himself, and what the other end sent or would have sent meanwhile proves nothing: it gets a ping's time, once. */
+static bool spare(struct contact *contact, struct instant now)
+{
+    const int64_t ping_ms = contact->timing.silence_ms / PINGS_PER_SILENCE;
+
+    if (contact->spared || !passed(after_ms(silent_at(contact), ping_ms), now))
+        return false;
+    contact->spared = true;
+    contact->heard.ns = now.ns - (contact->timing.silence_ms - ping_ms) * NS_PER_MS;
+    return true;
+}
+
 void contact_tick(struct contact *contact, struct instant now, struct contact_orders *out)
 {
     check(contact);
     *out = (struct contact_orders){0};
-    if (contact->up && passed(after_ms(contact->heard, contact->timing.silence_ms), now)) {
+    if (passed(silent_at(contact), now) && !spare(contact, now)) {
         out->silent = true;
         return;
     }
@@ -72,10 +89,7 @@ void contact_tick(struct contact *contact, struct instant now, struct contact_or
 
 struct instant contact_next_deadline(const struct contact *contact)
 {
-    struct instant silence =
-        contact->up ? after_ms(contact->heard, contact->timing.silence_ms) : NEVER;
-
-    return earlier(contact->next, earlier(contact->ping, silence));
+    return earlier(contact->next, earlier(contact->ping, silent_at(contact)));
 }
 
 /* Doubles with each round over all addresses, between half of it and all of it, so that nodes that lost each other at once do
@@ -151,6 +165,7 @@ void contact_came_up(struct contact *contact, struct instant now)
     contact->next = NEVER;
     contact->came_up = now;
     contact->heard = now;
+    contact->spared = false;
     contact->ping = after_ms(now, contact->timing.silence_ms / PINGS_PER_SILENCE);
     check(contact);
 }
@@ -167,6 +182,7 @@ void contact_moved(struct contact *contact, struct instant now)
 void contact_heard(struct contact *contact, struct instant now)
 {
     contact->heard = now;
+    contact->spared = false;
 }
 
 void contact_lost(struct contact *contact, enum peer_why why, struct instant now, struct rng *rng)

@@ -32,6 +32,7 @@ struct contact {
     struct instant next;    /* call, knock: NEVER when nothing is to be done */
     struct instant came_up; /* or NEVER */
     struct instant heard;   /* while up */
+    bool spared;            /* a silence was not believed, and nothing came since */
     struct instant ping;    /* while up: when the next is due */
 };
 

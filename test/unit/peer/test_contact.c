@@ -138,6 +138,21 @@ static void an_idle_link_is_pinged_and_a_silent_one_leaves_its_address(void **st
                                      "[ 1600] call 1\n[ 1600] call 0\n");
 }
 
+static void one_who_was_stopped_himself_believes_no_silence_at_once(void **state)
+{
+    struct contact_orders orders;
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, true, 1);
+    come_up(&scene);
+    scene.now.ns = 5 * NS_PER_S;
+    contact_tick(&scene.contact, scene.now, &orders);
+    assert_true(orders.ping && !orders.silent);
+    run_until(&scene, 5251);
+    assert_string_equal(scene.story, "[ 5250] silent\n[ 5250] call 0\n");
+}
+
 static void after_a_reset_the_caller_calls_and_the_other_knocks(void **state)
 {
     struct scene scene;
@@ -308,6 +323,7 @@ int main(void)
         cmocka_unit_test(pauses_double_up_to_the_longest),
         cmocka_unit_test(who_is_called_does_nothing),
         cmocka_unit_test(an_idle_link_is_pinged_and_a_silent_one_leaves_its_address),
+        cmocka_unit_test(one_who_was_stopped_himself_believes_no_silence_at_once),
         cmocka_unit_test(after_a_reset_the_caller_calls_and_the_other_knocks),
         cmocka_unit_test(a_knock_that_is_answered_is_the_last),
         cmocka_unit_test(one_that_comes_and_goes_is_not_called_in_a_loop),
