@@ -218,7 +218,7 @@ static void write_leases(struct json *json, const struct admin_scene *scene)
         json_begin_object(json);
         text(json, "lease", lease->resource);
         text(json, "holder", lease->holder[0] ? lease->holder : NULL);
-        truth(json, "here", lease->holder[0] && strcmp(lease->holder, scene->cluster->node) == 0);
+        truth(json, "here", lease->here != 0);
         json_key(json, "remaining_ms");
         if (lease->until == 0)
             json_add_null(json);

@@ -17,6 +17,7 @@ enum {
     COLUMN_NOTE = SHOW_COLUMNS - COLUMN_NODE - COLUMN_ROLE - COLUMN_STATE - COLUMN_HEARD -
                   COLUMN_PHI - COLUMN_RUN - 6,
     NODES_SHOWN = 7,
+    SURE_PHI = 99, /* beyond, it says nothing more */
 };
 
 static bool is_alive(const json_t *node)
@@ -73,7 +74,10 @@ static void node_line(struct canvas *canvas, const json_t *node)
                  json_is_integer(json_object_get(node, "heard_ms"))
                      ? canvas_age(show_integer(node, "heard_ms"), age)
                      : "-");
-    snprintf(text, sizeof text, "%.1f", show_number(node, "phi"));
+    if (show_number(node, "phi") < SURE_PHI)
+        snprintf(text, sizeof text, "%.1f", show_number(node, "phi"));
+    else
+        snprintf(text, sizeof text, ">%d", SURE_PHI);
     canvas_right(canvas, COLUMN_PHI, DIM, show_truth(node, "self") ? "-" : text);
     snprintf(text, sizeof text, "%lld", (long long)show_integer(node, "incarnation"));
     canvas_right(canvas, COLUMN_RUN, DIM, text);

@@ -198,7 +198,9 @@ static void fill_leases(const struct cluster *c, struct cluster_view *view)
         row->exists = true;
         (void)snprintf(row->resource, sizeof row->resource, "%s", lease->name);
         (void)snprintf(row->holder, sizeof row->holder, "%s",
-                       drive_name_of(c, lease->holder.member));
+                       document_current(&c->document, lease->holder)
+                           ? drive_name_of(c, lease->holder.member)
+                           : "");
         row->here = life_equal(lease->holder, drive_life(c)) &&
                     lease_valid(&c->holder, slot, tilt_fast(&c->tilt));
         if (row->here)

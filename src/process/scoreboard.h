@@ -204,6 +204,7 @@ struct board_lease {
     char resource[BOARD_RESOURCE_MAX]; /* "": this slot is free */
     char holder[BOARD_NAME_MAX];       /* "": nobody */
     int64_t until;                     /* CLOCK_BOOTTIME ns; 0: not known here */
+    uint64_t here;                     /* 1: this node holds it now */
 };
 
 struct cluster_board {

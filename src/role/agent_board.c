@@ -97,6 +97,7 @@ static void show_leases(struct cluster_board *board, const struct cluster_view *
         COPY(board->leases[i].resource, lease->resource);
         COPY(board->leases[i].holder, lease->holder);
         board->leases[i].until = lease->until.ns;
+        board->leases[i].here = lease->here;
     }
 }
 

@@ -42,6 +42,7 @@ static void describe(struct shop *shop, uint32_t alive)
     }
     snprintf(board.leases[2].resource, sizeof board.leases[2].resource, "backup");
     snprintf(board.leases[2].holder, sizeof board.leases[2].holder, "a");
+    board.leases[2].here = 1;
     board.leases[2].until = 5000 * NS_PER_MS;
     shop->scene.cluster = &board;
     shop->scene.boot_ns = 3500 * NS_PER_MS;

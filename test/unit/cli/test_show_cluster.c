@@ -24,7 +24,7 @@ static const char lost_text[] =
     "'quorum':false,'nodes':["
     "{'name':'a','role':'voter','state':'alive','self':true,'in_file':true,'member':1},"
     "{'name':'b','role':'voter','state':'dead','in_file':true,'member':2,'heard_ms':61000,"
-    "'phi':99.9,'sentence':'refused'}],"
+    "'phi':4806.3,'sentence':'refused'}],"
     "'links':[{'from':'b','to':'a','heard_ms':61000,'suspected':true}],'leases':[]}";
 
 /* JSON with single quotes, for reading. */
@@ -78,7 +78,7 @@ static void says_what_is_missing_first(void **state)
                 "cluster: no quorum: 1 of 3 voters are heard\n"
                 "NODE (* leads)   ROLE     STATE       HEARD    PHI   RUN\n"
                 "a (here)         voter    alive           -      -     0\n"
-                "b                voter    dead           1m   99.9     0 refused\n"
+                "b                voter    dead           1m    >99     0 refused\n"
                 "link: b was heard at a 1m ago, and is suspected there\n");
 }
 
