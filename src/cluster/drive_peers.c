@@ -40,8 +40,8 @@ bool peers_say(struct cluster *c, const struct place *place, enum drive_frame ty
     must(!c->frame.full);
     if (!place->linked || c->state == CLUSTER_HALTED)
         return false;
-    return urgent ? peers_send_urgent(c->peers, peer, type, buf_bytes(&c->frame))
-                  : peers_send(c->peers, peer, type, buf_bytes(&c->frame));
+    return urgent ? peers_send_urgent(c->peers, peer, (uint16_t)type, buf_bytes(&c->frame))
+                  : peers_send(c->peers, peer, (uint16_t)type, buf_bytes(&c->frame));
 }
 
 /* ---- who is connected to ---- */
