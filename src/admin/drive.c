@@ -22,7 +22,9 @@ struct admin {
     struct admin_view view;
     struct rates *rates; /* mapped: touched only where the view has something */
     struct usage usage;
-    struct cluster_board cluster; /* as last read */
+    struct cluster_board
+        boards[2]; /* of the cluster: one as last read whole, and one to read into */
+    const struct cluster_board *cluster; /* the former; NULL: never was there one */
     struct listener tcp, local;
     int tcp_fd, local_fd; /* -1: not listening */
     struct timer sample;
@@ -46,19 +48,28 @@ struct http1_head *admin_scratch(struct admin *admin)
     return &admin->scratch;
 }
 
+/* An agent that was stopped in the middle of writing leaves what it wrote before: old, and its age says so. */
+static const struct cluster_board *look_at_cluster(struct admin *admin)
+{
+    const struct cluster_record *record = &admin->options.board->cluster;
+    struct cluster_board *into = &admin->boards[admin->cluster == &admin->boards[0]];
+
+    if (board_read(&record->guard, into, &record->board, sizeof *into))
+        admin->cluster = into;
+    return admin->cluster;
+}
+
 struct admin_scene admin_scene(struct admin *admin)
 {
     const struct cluster_record *record = &admin->options.board->cluster;
     struct instant now = loop_now(admin->options.loop);
     int64_t age_ns = now.ns - (int64_t)counted(&record->at);
-    bool clustered =
-        board_read(&record->guard, &admin->cluster, &record->board, sizeof admin->cluster);
 
     return (struct admin_scene){.view = &admin->view,
                                 .board = admin->options.board,
                                 .rates = admin->rates,
                                 .usage = admin->usage.roles,
-                                .cluster = clustered ? &admin->cluster : NULL,
+                                .cluster = look_at_cluster(admin),
                                 .cluster_age_ms = age_ns > 0 ? age_ns / NS_PER_MS : 0,
                                 .now = now,
                                 .wall_ms = clock_wall_ms(),
