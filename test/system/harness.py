@@ -515,17 +515,20 @@ class Nines(Process):
         if self.status is not None:
             return True
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return fetch(self.admin, "/readyz").status == 200
+            return self.fetch("/readyz").status == 200
         return False
 
+    def fetch(self, target):
+        return fetch(self.admin, target)
+
     def api(self, target="/api/v1/status"):
-        answer = fetch(self.admin, target)
+        answer = self.fetch(target)
         assert answer.status == 200, f"{target}: {answer.status} {answer.body!r}"
         return answer.json
 
     def metrics(self):
         """`name{labels}` to its value."""
-        text = fetch(self.admin, "/metrics").body.decode()
+        text = self.fetch("/metrics").body.decode()
         lines = (line for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
