@@ -7,7 +7,7 @@ PREFIX := /usr/local
 PYTHON := /usr/bin/python3
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test bench soak fuzz sim sim-bugs format check-format tidy man install clean
+.PHONY: help build demo test bench bench-cluster soak fuzz sim sim-bugs format check-format tidy man install clean
 MAKEFLAGS += --no-print-directory
 
 help: ## what there is
@@ -29,6 +29,10 @@ test: ## all tests and checks; `make test ONLY="unit system"` runs some stages, 
 bench: build ## beside HAProxy and nginx, one pinned worker each: SECONDS=5 ROUNDS=3 ONLY="keep-alive-128"
 	@tools/setup bench
 	@$(PYTHON) bench/run --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),5) --only "$(ONLY)" --proxies "$(PROXIES)"
+
+bench-cluster: build ## elections, proposals and rest of three nodes beside etcd, as root: WHAT="elections --runs 20"
+	@tools/setup bench
+	@$(PYTHON) bench/cluster $(or $(WHAT),all)
 
 soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
 	@tools/setup bench

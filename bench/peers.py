@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,9 +33,10 @@ def wait_until(claim, what, within=WITHIN):
 
 
 def run(command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **options)
     if done.returncode != 0:
         raise measure.Void(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -75,6 +77,13 @@ class Node:
             self.hang_up()
             raise
         return json.loads(text)
+
+    def leader(self):
+        """The name of the leader that this node knows; None when it knows none."""
+        return self.knows()[0]
+
+    def term(self):
+        return self.knows()[1]
 
     def hang_up(self):
         if self.asking:
@@ -128,29 +137,33 @@ class Etcd(Node):
     def connect(self):
         return http.client.HTTPConnection(self.machine.address, 2379, timeout=2)
 
-    def leader(self):
-        """The name of the leader that this node knows; None when it knows none."""
+    def knows(self):
         status = self.ask("POST", "/v3/maintenance/status", "{}")
         leader = int(status.get("leader", 0))
         if leader and leader not in self.ids:
             members = self.ask("POST", "/v3/cluster/member/list", "{}")["members"]
             self.ids = {int(member["ID"]): member["name"] for member in members if "name" in member}
-        return self.ids.get(leader)
-
-    def term(self):
-        return int(self.ask("POST", "/v3/maintenance/status", "{}")["raftTerm"])
+        return self.ids.get(leader), int(status["raftTerm"])
 
     def agent(self):
         """The process that takes part in consensus."""
         return measure.family(self.child)[0]
 
-    def proposals(self, value):
-        """What h2load is told so that each request writes the value: gRPC, as etcd's own clients speak."""
-        put = b"\x0a\x05bench\x12" + bytes([len(value)]) + value
-        body = self.folder / "put"
+    def load(self, value, outstanding, seconds):
+        """So many clients, each with one put under way: gRPC, as etcd's own clients speak. Answered in all, per second, and milliseconds of each."""
+        put = b"\x0a\x05bench\x12" + bytes([len(value)]) + value.encode()
+        body, log = self.folder / "put", self.folder / "latencies"
         body.write_bytes(b"\0" + len(put).to_bytes(4, "big") + put)
-        return ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers",
-                f"http://{self.machine.address}:2379/etcdserverpb.KV/Put"]
+        said = run(self.machine.inside([
+            "h2load", "-c", outstanding, "-m", 1, "-D", seconds, "--warm-up-time", 1, f"--log-file={log}", "-d", body,
+            "-H", "content-type: application/grpc", "-H", "te: trailers",
+            f"http://{self.machine.address}:2379/etcdserverpb.KV/Put"]))
+        done = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored", said)
+        if not done or int(done[2]) or int(done[3]):
+            raise measure.Void(f"h2load: {said.strip()[-500:]}")
+        took = sorted(int(line.split()[2]) for line in log.read_text().splitlines())
+        return {"answered": int(done[1]), "rate": int(done[1]) / seconds,
+                "p50": took[len(took) // 2] / 1000, "p99": took[len(took) * 99 // 100] / 1000}
 
     def index(self):
         return int(self.ask("POST", "/v3/maintenance/status", "{}")["raftIndex"])
@@ -175,7 +188,7 @@ class Nines(Node):
 
     @staticmethod
     def version():
-        done = subprocess.run([TOP / "build/nines", "version"], capture_output=True, text=True, check=True)
+        done = subprocess.run([Path(os.environ.get("NINES", TOP / "build/nines")), "version"], capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     def config(self):
@@ -194,17 +207,37 @@ peers: {{authority: {self.shared}/tls/ca.pem, certificate: {self.shared}/tls/{se
 
     def command(self):
         if not (self.shared / "tls/ca.pem").exists():
-            run([TOP / "build/nines", "cert", "init", "-c", self.file, "--out", self.shared / "tls"])
-        return [TOP / "build/nines", "run", "-c", self.file, "--node", self.name]
+            run([Path(os.environ.get("NINES", TOP / "build/nines")), "cert", "init", "-c", self.file, "--out", self.shared / "tls"])
+        return [Path(os.environ.get("NINES", TOP / "build/nines")), "run", "-c", self.file, "--node", self.name]
 
     def connect(self):
         return UnixConnection(self.folder / "run/nines.sock", 2)
 
-    def leader(self):
-        return self.ask("GET", "/api/v1/cluster").get("leader")
+    def knows(self):
+        cluster = self.ask("GET", "/api/v1/cluster")
+        return cluster["leader"], cluster["term"]
 
-    def term(self):
-        return self.ask("GET", "/api/v1/cluster")["term"]
+    def index(self):
+        return self.ask("GET", "/api/v1/cluster")["commit"]
+
+    def load(self, value, outstanding, seconds):
+        """The same through the API. Each request sets another of 256 overrides, since one that is being set is not set by a second."""
+        script = self.folder / "load.lua"
+        script.write_text(f"""
+local number = 0
+request = function()
+    number = (number + 1) % 256
+    return wrk.format("POST", "/api/v1/overrides/bench" .. number .. "/set?value={value}", {{["X-Nines"] = "1"}})
+end
+{measure.WRK_REPORT}""")
+        said = run(self.machine.inside([
+            "wrk", "-t", 1, "-c", outstanding, "-d", f"{seconds}s", "-s", script, "http://127.0.0.1:7900"]))
+        report = json.loads(said.strip().splitlines()[-1])
+        if report["errors"]:
+            raise measure.Void(f"wrk: {said}")
+        return {"answered": report["requests"], "rate": report["requests"] * 1e6 / report["us"],
+                "p50": report["p50_us"] / 1000, "p99": report["p99_us"] / 1000}
+
 
     def agent(self):
         for pid in measure.family(self.child):
@@ -213,7 +246,7 @@ peers: {{authority: {self.shared}/tls/ca.pem, certificate: {self.shared}/tls/{se
         raise measure.Void(f"{self.name} has no agent")
 
     def transfer(self, to):
-        run([TOP / "build/nines", "leader", "transfer", to.name, "-c", self.file])
+        self.ask("POST", f"/api/v1/nodes/{to.name}/lead")
 
 
 @contextlib.contextmanager
