@@ -124,8 +124,8 @@ bool config_compile(const struct config_request *request, struct buf *image, str
 
 bool config_survey(const char *file, bool colour, struct buf *image, struct buf *out)
 {
-    const struct config_request request = {.file = file, .fd = -1};
-    struct findings *findings;
+    const struct config_request request = {.file = file, .fd = -1, .colour = colour};
+    struct config_work work = {.request = &request, .image = image};
     struct err err = {0};
     struct buf text;
     bool good;
@@ -136,11 +136,16 @@ bool config_survey(const char *file, bool colour, struct buf *image, struct buf 
         buf_fini(&text);
         return false;
     }
-    findings = findings_new(file, buf_bytes(&text));
-    good = schema_read(config_options, sizeof(struct config), findings, image);
+    work.findings = findings_new(file, buf_bytes(&text));
+    buf_init(&work.warnings, WARNINGS_MAX);
+    good = schema_read(config_options, sizeof(struct config), work.findings, image);
+    if (good)
+        config_settle_nodes(&work);
+    good = good && findings_count(work.findings) == 0;
     if (!good)
-        findings_print(findings, out, colour);
-    findings_free(findings);
+        findings_print(work.findings, out, colour);
+    buf_fini(&work.warnings);
+    findings_free(work.findings);
     buf_fini(&text);
     return good;
 }

@@ -82,6 +82,9 @@ static void check_name(struct config_work *work, const struct config_node *node)
     else if (name[strspn(name, allowed)] || name[0] == '.' || name[0] == '-')
         config_find(work, &node->item, NULL, NULL,
                     "a node's name is letters, digits, `-`, `_` and `.`, found `%s`", name);
+    else if (strcmp(name, "ca") == 0)
+        config_find(work, &node->item, NULL, NULL,
+                    "a node cannot be called `ca`: its certificate's file is the authority's");
 }
 
 /* ---- all nodes ---- */

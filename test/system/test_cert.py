@@ -131,6 +131,14 @@ def test_what_cannot_be_done_has_a_sentence(place):
     assert status == 1 and "the authority's key is not that of its certificate" in output
 
 
+@pytest.mark.parametrize("name", ["ca", "../../etc", "a/b", ".a"])
+def test_a_node_whose_files_would_be_others_is_refused(place, name):
+    place.file.write_text(place.file.read_text().replace("  a:", f"  {name}:"))
+    status, output = place.cert("init")
+    assert status == 78, output
+    assert not place.tls.exists()
+
+
 def test_show_says_whose_they_are_and_for_how_long(place):
     place.made("init", "--days", "90")
     lines = place.made("show").splitlines()
