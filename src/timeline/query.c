@@ -132,9 +132,9 @@ static bool read_code(struct bytes value, int64_t now_ms, struct query *query)
 static bool read_severity(struct bytes value, int64_t now_ms, struct query *query)
 {
     (void)now_ms;
-    for (uint8_t i = 0; i < SEVERITIES; i++) {
+    for (uint32_t i = 0; i < SEVERITIES; i++) {
         if (bytes_equal(value, bytes_of_string(severity_name(i)))) {
-            query->severity = i;
+            query->severity = (uint8_t)i;
             return true;
         }
     }
