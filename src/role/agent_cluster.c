@@ -15,7 +15,9 @@
 enum {
     SHOW_MS = 500, /* the board is never older while all is well */
     RETRY_MS = 10000,
-    STOP_MS = 1500, /* the supervisor allows two seconds */
+    STOP_MS = 1500,   /* the supervisor allows two seconds */
+    EXPIRY_DAYS = 21, /* with fewer left, it is said */
+    DAY_S = 86400,
     SETTLE_MS = 10, /* between looks whether the last facts are durable */
     PEM_MAX = 64 << 10,
     HASHED_MAX = 4 << 20,
@@ -149,6 +151,41 @@ static bool make_context(struct agent_cluster *agent, const struct pems *pems,
     return false;
 }
 
+static int64_t days_left(const struct agent_cluster *agent)
+{
+    int64_t wall_s = loop_read_clock(agent->role->loop, LOOP_WALL).ns / NS_PER_S;
+
+    return (tls_context_expires(agent->tls) - wall_s) / DAY_S;
+}
+
+static void record_renewal(struct agent_cluster *agent)
+{
+    struct fact fact;
+
+    fact_init(&fact, FACT_CERTIFICATE_RENEWED, SUBJECT_CERTIFICATE, agent->role->node);
+    fact_say(&fact, "%s uses a new certificate, good for %lld days", agent->role->node,
+             (long long)days_left(agent));
+    agent_take_fact(agent, &fact);
+}
+
+/* Once a day, so that whoever looks at one day's events sees it. */
+static void watch_certificate(struct agent_cluster *agent)
+{
+    struct instant now = loop_now(agent->role->loop);
+    struct fact fact;
+
+    if (!agent->tls || !passed(agent->look_at_certificate, now))
+        return;
+    agent->look_at_certificate = after_ms(now, DAY_S * 1000LL);
+    if (days_left(agent) >= EXPIRY_DAYS)
+        return;
+    fact_init(&fact, FACT_CERTIFICATE_EXPIRES, SUBJECT_CERTIFICATE, agent->role->node);
+    fact_add(&fact, NUMBER_REMAINING_MS, days_left(agent) * DAY_S * 1000LL);
+    fact_say(&fact, "the certificate of %s is good for %lld more days", agent->role->node,
+             (long long)days_left(agent));
+    agent_take_fact(agent, &fact);
+}
+
 /* Reads the files again; a context that is in use is replaced only by one that is good and differs. */
 static bool renew_tls(struct agent_cluster *agent, struct err *err)
 {
@@ -167,8 +204,9 @@ static bool renew_tls(struct agent_cluster *agent, struct err *err)
             agent->tls_hash = pems.hash;
             if (agent->cluster)
                 cluster_use_tls(agent->cluster, context);
+            agent->look_at_certificate = loop_now(agent->role->loop);
             if (before)
-                log_info("the certificate was renewed");
+                record_renewal(agent);
             tls_context_close(before);
         }
     }
@@ -346,6 +384,7 @@ static void on_refresh(struct timer *timer)
 
     if (agent->cluster)
         identify(agent);
+    watch_certificate(agent);
     agent_show(agent);
     timer_arm(loop, timer, after_ms(loop_now(loop), SHOW_MS));
 }

@@ -39,6 +39,7 @@ struct agent_cluster {
     struct tls_context *tls;
     uint64_t tls_hash; /* of the files that `tls` was made from */
     struct cluster *cluster;
+    struct instant look_at_certificate; /* how long it is still good */
     struct timer refresh, retry;
     char sentence[CLUSTER_SENTENCE_MAX]; /* why there is none; "" */
     struct link monitor;

@@ -193,8 +193,11 @@ bool agent_facts_open(struct agent_cluster *agent, const char *directory, struct
     if (!disk_open(&agent->facts_disk, directory, err))
         return false;
     options.disk = agent->facts_disk;
-    if (!open_timeline(agent, &options, err))
+    if (!open_timeline(agent, &options, err)) {
+        disk_close(agent->facts_disk);
+        agent->facts_disk = NULL;
         return false;
+    }
     record_start(agent);
     events.timeline = agent->timeline;
     return events_open(&agent->events, &events, err);

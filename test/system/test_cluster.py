@@ -180,6 +180,20 @@ def test_without_a_certificate_it_serves_and_says_why_it_takes_no_part(system):
     wait_until(lambda: cluster["a"].view()["state"] != "halted", 20, "it opens with its certificate")
 
 
+def test_certificates_are_renewed_without_a_restart(three):
+    leader = three.agreed()
+    made = three.system.folder / "authority"
+    three["a"].said("cert", "renew", "--authority", str(made), "--out", str(made), "--days", "9")
+    for name, node in three.nodes.items():
+        for part in (f"{name}.pem", f"{name}.key"):
+            (node.folder / "state" / "tls" / part).write_bytes((made / part).read_bytes())
+        node.reload()
+    for name, node in three.nodes.items():
+        for said in ("uses a new certificate, good for ", " more days"):
+            wait_until(lambda: said in node.output(), 10, f"{name}: {said}")
+    assert three.healthy() == leader, "nobody had to elect anew"
+
+
 def test_another_configuration_is_reported(three):
     cluster = three
     different = cluster.config("c")
