@@ -120,7 +120,8 @@ void cluster_use_tls(struct cluster *cluster, struct tls_context *tls);
 /* From now on these are the listening sockets, as in cluster_options; those that are left out may be closed afterwards. */
 void cluster_listen(struct cluster *cluster, const int *listeners, uint32_t count);
 /* `orderly`: first releases this node's leases and hands leadership over, for at most two heartbeats; else at once, as a crash would. What was asked
- * ends as CLUSTER_UNKNOWN without waiting. NULL is fine. The loop must be turned until `closed`. */
+ * ends as CLUSTER_UNKNOWN without waiting (from inside this call when it is not orderly), and nothing may be asked from then on. NULL is fine. The loop must be
+ * turned until `closed`. */
 void cluster_close(struct cluster *cluster, bool orderly);
 
 /* ---- asking ---- */

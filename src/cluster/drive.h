@@ -65,20 +65,20 @@ enum drive_frame {
 struct place {
     char name[CLUSTER_NAME_MAX]; /* empty: no such place */
     uint32_t in_list;            /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
-    bool linked;
-    bool known;   /* said something since its link came up */
-    bool foreign; /* of another cluster: nothing that it says is believed */
+    uint32_t leader;
     struct life life;
+    struct life reset; /* the life whose open link was reset, until it is linked again */
     struct found_word word;
     uint64_t beat;        /* number of the newest */
     struct instant heard; /* when it came; {0}: never */
     uint64_t term, applied, applied_hash, config_hash;
-    uint32_t leader;
     uint16_t level_max;
+    bool linked;
+    bool known;   /* has said something */
+    bool foreign; /* of another cluster: nothing that it says is believed */
     bool tilted, leading, ready;
     bool config_differs; /* as last said */
-    struct life reset;   /* the life whose open link was reset, until it is linked again */
-    bool refused;        /* ... and its port refused since */
+    bool refused;        /* its port refused since it was `reset` */
     bool dead;           /* ... and that was proved, of `life` */
     bool replaced;       /* it lost its disk: to be added again under its new one */
     char sentence[CLUSTER_SENTENCE_MAX];
@@ -286,7 +286,9 @@ struct cluster {
     struct pending *asks; /* CLUSTER_ASKS_MAX */
     uint32_t ask_count, ask_next;
     uint64_t ask_numbers;
-    struct list asks_fresh, asks_refused;
+    struct list asks_fresh;
+    struct refusal *refusals;
+    struct timer refusing;
     uint32_t ask_waits; /* for an index to be applied here */
     uint8_t ask_bytes[CLUSTER_COMMAND_MAX];
     bool registering;
@@ -298,7 +300,8 @@ struct cluster {
         struct instant until;
     } transfer;
     struct requested requests[CLUSTER_REQUESTS_MAX];
-    struct list requests_extra;
+    struct excess *excess; /* requests for which there was no place */
+    struct timer exceeding;
     uint64_t request_numbers;
 
     struct fetching fetching;

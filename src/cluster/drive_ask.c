@@ -6,13 +6,14 @@
 enum { RETRY_MAX_MS = 1000 };
 
 static void on_timer(struct timer *timer);
+static void on_refusals(struct timer *timer);
 
 bool ask_open(struct cluster *c)
 {
     c->asks = calloc(CLUSTER_ASKS_MAX, sizeof *c->asks);
     c->proposals = calloc(DRIVE_PROPOSALS, sizeof *c->proposals);
     list_init(&c->asks_fresh);
-    list_init(&c->asks_refused);
+    timer_init(&c->refusing, on_refusals);
     return c->asks && c->proposals;
 }
 
@@ -450,30 +451,42 @@ static struct pending *take_place(struct cluster *c)
     return NULL;
 }
 
-/* Too many at once: told so from the loop, as every other answer is. */
-static void on_too_many(struct timer *timer)
-{
-    struct pending *p = container_of(timer, struct pending, timer);
-    struct cluster_answer answer = {
-        .outcome = CLUSTER_REFUSED, .sentence = p->sentence, .by = p->by};
+/* One that was refused before it had a place. */
+struct refusal {
+    struct refusal *next;
+    cluster_done *done;
+    void *context;
+};
 
-    list_remove(&p->node);
-    p->done(p->context, &answer);
-    free(p);
+static void tell_refused(struct cluster *c)
+{
+    struct cluster_answer answer = {.outcome = CLUSTER_REFUSED,
+                                    .sentence = "too much is asked of this node at once, or it "
+                                                "is closing",
+                                    .by = c->node};
+    struct refusal *refusal;
+
+    while ((refusal = c->refusals)) {
+        c->refusals = refusal->next;
+        refusal->done(refusal->context, &answer);
+        free(refusal);
+    }
 }
 
+static void on_refusals(struct timer *timer)
+{
+    tell_refused(container_of(timer, struct cluster, refusing));
+}
+
+/* Told so from the loop, as every other answer is. */
 static void too_many(struct cluster *c, cluster_done *done, void *context)
 {
-    struct pending *p = calloc(1, sizeof *p);
+    struct refusal *refusal = calloc(1, sizeof *refusal);
 
-    must(p);
-    *p = (struct pending){.cluster = c, .done = done, .context = context};
-    (void)snprintf(p->sentence, sizeof p->sentence, "%s",
-                   drive_living(c) ? "too much is asked of this node at once" : "it is closing");
-    (void)snprintf(p->by, sizeof p->by, "%s", c->node);
-    list_push_back(&c->asks_refused, &p->node);
-    timer_init(&p->timer, on_too_many);
-    timer_arm(c->loop, &p->timer, loop_now(c->loop));
+    must(refusal);
+    *refusal = (struct refusal){.next = c->refusals, .done = done, .context = context};
+    c->refusals = refusal;
+    timer_arm(c->loop, &c->refusing, loop_now(c->loop));
 }
 
 static struct pending *begin(struct cluster *c, enum cluster_ask_kind kind, int64_t timeout_ms,
@@ -533,8 +546,6 @@ void ask_command(struct cluster *c, struct document_command *command, int64_t ti
 
 void ask_close(struct cluster *c)
 {
-    struct list *node;
-
     for (uint32_t i = 0; c->asks && i < CLUSTER_ASKS_MAX; i++) {
         struct pending *p = &c->asks[i];
 
@@ -543,10 +554,6 @@ void ask_close(struct cluster *c)
         (void)snprintf(p->sentence, sizeof p->sentence, "this node stops");
         finish(p, CLUSTER_UNKNOWN, "");
     }
-    while ((node = list_pop_front(&c->asks_refused))) {
-        struct pending *p = container_of(node, struct pending, node);
-
-        timer_cancel(c->loop, &p->timer);
-        free(p);
-    }
+    timer_cancel(c->loop, &c->refusing);
+    tell_refused(c);
 }

@@ -21,30 +21,39 @@ static void on_timer(struct timer *timer)
     finish(r, r->place == PEERS_MAX ? r->why : "it has not answered in time", bytes_of(NULL, 0));
 }
 
+static void on_excess(struct timer *timer);
+
 void request_open(struct cluster *c)
 {
-    list_init(&c->requests_extra);
+    timer_init(&c->exceeding, on_excess);
     for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX; i++) {
         c->requests[i].cluster = c;
         timer_init(&c->requests[i].timer, on_timer);
     }
 }
 
-/* Too many at once: the answer follows from the loop all the same. */
+/* One for which there was no place: answered from the loop all the same. */
 struct excess {
-    struct timer timer;
-    struct list node;
+    struct excess *next;
     cluster_answered *answered;
     void *context;
 };
 
+static void tell_excess(struct cluster *c)
+{
+    struct excess *excess;
+
+    while ((excess = c->excess)) {
+        c->excess = excess->next;
+        excess->answered(excess->context, "too many requests are outstanding, or this node stops",
+                         bytes_of(NULL, 0));
+        free(excess);
+    }
+}
+
 static void on_excess(struct timer *timer)
 {
-    struct excess *excess = container_of(timer, struct excess, timer);
-
-    list_remove(&excess->node);
-    excess->answered(excess->context, "too many requests are outstanding", bytes_of(NULL, 0));
-    free(excess);
+    tell_excess(container_of(timer, struct cluster, exceeding));
 }
 
 static void too_many(struct cluster *c, cluster_answered *answered, void *context)
@@ -52,11 +61,9 @@ static void too_many(struct cluster *c, cluster_answered *answered, void *contex
     struct excess *excess = calloc(1, sizeof *excess);
 
     must(excess);
-    excess->answered = answered;
-    excess->context = context;
-    list_push_back(&c->requests_extra, &excess->node);
-    timer_init(&excess->timer, on_excess);
-    timer_arm(c->loop, &excess->timer, loop_now(c->loop));
+    *excess = (struct excess){.next = c->excess, .answered = answered, .context = context};
+    c->excess = excess;
+    timer_arm(c->loop, &c->exceeding, loop_now(c->loop));
 }
 
 static const char *say(struct cluster *c, const struct requested *r, struct bytes bytes)
@@ -142,15 +149,9 @@ void request_link_lost(struct cluster *c, const struct place *place)
 
 void request_close(struct cluster *c)
 {
-    struct list *node;
-
     for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX; i++)
         if (c->requests[i].used)
             finish(&c->requests[i], "this node stops", bytes_of(NULL, 0));
-    while ((node = list_pop_front(&c->requests_extra))) {
-        struct excess *excess = container_of(node, struct excess, node);
-
-        timer_cancel(c->loop, &excess->timer);
-        free(excess);
-    }
+    timer_cancel(c->loop, &c->exceeding);
+    tell_excess(c);
 }

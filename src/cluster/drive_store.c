@@ -420,24 +420,28 @@ static bool write_snapshot(struct store_disk *disk, struct store_snapshot *snaps
 
 static bool trim_log(struct store_disk *disk, struct store_snapshot *snapshot)
 {
+    if (snapshot->index == 0)
+        return true;
     return snapshot->replace ? wal_reset(disk->wal, snapshot->index + 1, &snapshot->err)
                              : wal_drop_before(disk->wal, snapshot->keep_from, &snapshot->err);
+}
+
+static bool write_charter(struct store_disk *disk, struct store_snapshot *snapshot)
+{
+    return !snapshot->charter ||
+           wal_file_replace(disk->disk, "charter", buf_bytes(&snapshot->charter_bytes),
+                            &snapshot->err);
 }
 
 static void snapshot_work(struct job *job)
 {
     struct store_snapshot *snapshot = container_of(job, struct store_snapshot, job);
     struct store_disk *disk = &snapshot->cluster->store.disk;
-    bool ok = write_snapshot(disk, snapshot);
 
-    snapshot->end = ok ? STORE_OK : snapshot->err.number == ENOSPC ? STORE_FULL : STORE_FAILED;
-    if (!ok)
-        return;
-    if (snapshot->index > 0 && !trim_log(disk, snapshot))
-        snapshot->end = STORE_FAILED;
-    else if (snapshot->charter &&
-             !wal_file_replace(disk->disk, "charter", buf_bytes(&snapshot->charter_bytes),
-                               &snapshot->err))
+    snapshot->end = STORE_OK;
+    if (!write_snapshot(disk, snapshot))
+        snapshot->end = snapshot->err.number == ENOSPC ? STORE_FULL : STORE_FAILED;
+    else if (!trim_log(disk, snapshot) || !write_charter(disk, snapshot))
         snapshot->end = STORE_FAILED;
 }
 
