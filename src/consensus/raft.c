@@ -24,6 +24,11 @@ void raft_init(struct raft *raft, const struct raft_options *options,
     rng_seed(&raft->rng, options->seed);
     raft->term = raft->durable_term = restored->term;
     raft->vote = raft->durable_vote = restored->vote;
+    /* A snapshot that was installed just before the end may tell of a later term. */
+    if (restored->snapshot_term > raft->term) {
+        raft->term = restored->snapshot_term;
+        raft->vote = 0;
+    }
     raft_log_restore(raft, restored, now);
     raft->commit = raft->applied = raft->agreed = restored->snapshot_index;
     raft_rest(raft, now);

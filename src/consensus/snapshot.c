@@ -61,7 +61,9 @@ void raft_snapshot_installed(struct raft *raft, uint64_t index, uint64_t term,
     must(raft->fetch_from != 0);
     must(index > raft->commit);
     end_fetch(raft);
-    raft_follow(raft, raft->term, raft->leader, now);
+    /* It may be newer than what was offered, and so tell of a term that no message has told of yet. */
+    raft_follow(raft, term > raft->term ? term : raft->term, term > raft->term ? 0 : raft->leader,
+                now);
     raft_log_replace(raft, index, term, config);
     raft->commit = raft->applied = raft->agreed = index;
     raft_retry_disk(raft);

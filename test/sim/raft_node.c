@@ -197,8 +197,7 @@ static bool can_fetch(struct core_node *node, const struct core_node *from)
            !world->link[from->host->index][node->host->index].cut &&
            !world->link[node->host->index][from->host->index].cut &&
            from->disk.snapshot.index >= node->raft.fetch_index &&
-           from->disk.snapshot.index > node->raft.commit &&
-           from->disk.snapshot.term <= node->raft.term;
+           from->disk.snapshot.index > node->raft.commit;
 }
 
 static void install(struct core_node *node, const struct core_snapshot *snapshot)
