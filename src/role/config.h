@@ -105,9 +105,9 @@ MUST_USE bool config_socket(const char *file, char *path, size_t cap, struct err
 /* A sentence for each option that takes effect only at a start, and is not what nines was started with. */
 void config_compare_at_start(struct image started, struct image now, struct buf *warnings);
 
-/* This node; NULL where the file has no nodes. */
 /* Reads and checks what the rows say and the nodes, chooses none and looks nothing up: for what needs the file and may run elsewhere. */
 MUST_USE bool config_survey(const char *file, bool colour, struct buf *image, struct buf *findings);
+/* This node; NULL where the file has no nodes. */
 const struct config_node *config_own_node(struct image image);
 /* Whether there are other nodes, so that this one listens for them and proves who it is. */
 static inline bool config_has_peers(const struct config *config)
