@@ -7,7 +7,7 @@
 #include "net/net.h"
 
 enum {
-    CONNECTIONS_MAX = 64,
+    CONNECTIONS_MAX = 256,
     CONNECTIONS_LOCAL =
         8, /* of these, for the Unix socket alone: scrapers never lock the operator out */
     HEAD_MAX = 8192,

@@ -13,7 +13,7 @@
 #include "role/role.h"
 #include "timeline/events.h"
 
-enum { AGENT_ASKS_MAX = 64, AGENT_REQUESTS_MAX = 16 };
+enum { AGENT_ASKS_MAX = 256, AGENT_REQUESTS_MAX = 16 };
 
 struct agent_cluster;
 

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HANG_S = 30, ANSWER_TEXT_MAX = 1 << 20, CLIENTS_MAX = 80 };
+enum { HANG_S = 30, ANSWER_TEXT_MAX = 1 << 20, CLIENTS_MAX = 256 };
 
 /* A running interface on a free port of the loopback, and a Unix socket. */
 struct house {
