@@ -148,12 +148,12 @@ static bool has(const struct beat *beat, enum tag tag)
 
 void beat_encode(struct buf *out, const struct beat *beat)
 {
-    for (uint8_t tag = WHO; tag <= REFUSED; tag++) {
+    for (uint32_t tag = WHO; tag <= REFUSED; tag++) {
         size_t opened;
 
         if (!has(beat, tag))
             continue;
-        opened = fields_open(out, tag);
+        opened = fields_open(out, (uint8_t)tag);
         write_field(out, tag, beat);
         pack_close(out, opened);
     }

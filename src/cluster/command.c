@@ -313,12 +313,12 @@ void command_encode(struct buf *out, const struct document_command *command)
     life_encode(out, command->proposer);
     pack_u64(out, command->number);
     pack_u64(out, command->based_on);
-    for (uint8_t tag = 1; tag < TAGS; tag++) {
+    for (uint32_t tag = 1; tag < TAGS; tag++) {
         size_t opened;
 
         if (!(kind->fields & BIT(tag)))
             continue;
-        opened = fields_open(out, tag);
+        opened = fields_open(out, (uint8_t)tag);
         if (tag < GROUP_NAME)
             member_field(out, tag, command);
         else

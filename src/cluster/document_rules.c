@@ -282,7 +282,7 @@ static enum document_outcome rule_group(const struct document *d, const struct d
     enum document_outcome outcome =
         present(reply, "group", c->group.name, group ? group->version : 0);
 
-    if (outcome != DOCUMENT_APPLIED)
+    if (!group || outcome != DOCUMENT_APPLIED)
         return outcome;
     if (group->epoch != c->group.epoch)
         return say(reply, DOCUMENT_STALE,
@@ -339,7 +339,7 @@ static enum document_outcome rule_lease(const struct document *d, const struct d
                    c->lease.name);
     if (outcome != DOCUMENT_APPLIED)
         return outcome;
-    if (take)
+    if (take || !lease)
         return rule_take(d, c, lease, reply);
     if (!life_equal(lease->holder, c->lease.holder))
         return say(reply, DOCUMENT_STALE, "the lease of '%s' is held by member %u now", lease->name,
