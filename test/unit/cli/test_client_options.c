@@ -77,11 +77,45 @@ static void says_what_is_wrong_with_the_words(void **state)
     assert_int_equal(err.kind, ERR_USAGE);
 }
 
+/* `line` is cut into its words, and lives as long as the options. */
+static bool parse_order(struct client_options *options, char *line)
+{
+    static const char *const flags[] = {"--json", "--timeout=", "--witness", NULL};
+    char *argv[8] = {line};
+    struct err err;
+    int argc = 0;
+
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return client_parse_some(options, argc, argv, 0, 1, flags, &err);
+}
+
+static void takes_a_value_in_both_forms_and_operands_that_may_be_missing(void **state)
+{
+    char apart[] = "transfer b --timeout 2s --witness", together[] = "transfer --timeout=3s";
+    char missing[] = "transfer --timeout", unknown[] = "transfer --timeouts=3s";
+    char many[] = "transfer a b";
+    struct client_options options;
+
+    (void)state;
+    assert_true(parse_order(&options, apart));
+    assert_string_equal(options.timeout, "2s");
+    assert_int_equal(options.word_count, 1);
+    assert_true(options.witness);
+    assert_true(parse_order(&options, together));
+    assert_string_equal(options.timeout, "3s");
+    assert_int_equal(options.word_count, 0);
+    assert_false(parse_order(&options, missing));
+    assert_false(parse_order(&options, unknown));
+    assert_false(parse_order(&options, many));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_words_and_options_in_any_order),
         cmocka_unit_test(asks_the_configuration_where_the_socket_is),
+        cmocka_unit_test(takes_a_value_in_both_forms_and_operands_that_may_be_missing),
         cmocka_unit_test(says_what_is_wrong_with_the_words),
     };
 
