@@ -294,6 +294,7 @@ void drive_begin(struct cluster *c, const struct raft_restored *restored)
     c->transfer.on = false;
     raft_init(&c->raft, &options, restored, now);
     c->applying = restored->snapshot_index;
+    c->replayed = restored->last;
     c->member = true;
     links_init(&c->links, c->self, 3 * c->timing.heartbeat_ms * NS_PER_MS);
     raft_tilt(&c->raft, c->tilt.tilted, now);

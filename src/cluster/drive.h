@@ -258,6 +258,7 @@ struct cluster {
     struct document document;
     struct document fetched; /* a snapshot's, while it is written */
     uint64_t applying;       /* the last entry that was applied */
+    uint64_t replayed;       /* entries up to here were in the log when it was opened */
     bool established, was_leader, had_quorum, told_quorum, said_removed;
     struct instant quorum_changed;
     uint64_t led_term;            /* the last in which this node led */

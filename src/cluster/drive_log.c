@@ -113,13 +113,13 @@ static void tell_member(struct cluster *c, enum fact_code code, const char *name
     drive_record(c, &fact);
 }
 
-/* The leader alone tells of what all nodes see. */
-static void tell_command(struct cluster *c, const struct document_command *command,
+/* The leader alone tells of what all nodes see, and not again of what its log already held when it started. */
+static void tell_command(struct cluster *c, uint64_t index, const struct document_command *command,
                          const char *name)
 {
     uint32_t id = command->member.id;
 
-    if (c->raft.role != RAFT_LEADER)
+    if (c->raft.role != RAFT_LEADER || index <= c->replayed)
         return;
     switch (command->kind) {
     case COMMAND_MEMBER_ADD:
@@ -166,7 +166,7 @@ static void apply_one(struct cluster *c, uint64_t index, const struct entries_ke
     if (reply.outcome == DOCUMENT_APPLIED) {
         if (!before[0])
             (void)snprintf(before, sizeof before, "%s", drive_name_of(c, reply.command.member.id));
-        tell_command(c, &reply.command, before);
+        tell_command(c, index, &reply.command, before);
         if (reply.command.kind == COMMAND_MEMBER_REMOVE)
             members_note_removal(c, before);
     }
