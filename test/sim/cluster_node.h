@@ -14,7 +14,7 @@ enum {
     CLIENT_KEYS = 4,
     CLIENT_RESOURCES = 4,
     CLIENT_ASKS = 64,
-    NODE_NAME = 8,
+    NODE_NAME = 12,
 };
 
 /* A lease as its holder's programs see it. */
