@@ -48,7 +48,7 @@ sim: ## simulated clusters: SEEDS=1000 from FIRST=1 on, each twice; ONLY="cluste
 
 sim-bugs: ## plants each bug of test/sim/bugs and says which seed finds it; ONLY="vote-forgotten"
 	@tools/setup build
-	@SEEDS=$(or $(SEEDS),20000) $(PYTHON) tools/sim-bugs $(ONLY)
+	@SEEDS=$(or $(SEEDS),100000) $(PYTHON) tools/sim-bugs $(ONLY)
 
 format: ## lay out all C files as .clang-format says
 	@tools/setup format
