@@ -58,13 +58,6 @@ const struct code_row codes[] = {
      "Leases and leadership move by themselves. Repair or restart the node: until then the cluster "
      "may not "
      "survive one more failure, which `nines status` says in its first line."},
-    {FACT_NODE_BLANK, SEVERITY_WARNING, "node-blank",
-     "A node starts on an empty directory and belongs to no cluster yet",
-     "At the first start of a cluster, nothing: it founds itself when all nodes are there. If this "
-     "node was a "
-     "member before, its disk was lost or the wrong directory is mounted: stop it before you do "
-     "anything else, and check `directory` in its file and the mounts. If the disk is really gone, "
-     "a living majority takes the node in again as a new member."},
     {FACT_NODE_REPLACED, SEVERITY_INFO, "node-replaced",
      "A node came back with an empty disk and is a new member under its old name",
      "Nothing. The old member was removed, since it can no longer keep what it promised. Wait for "
@@ -86,21 +79,6 @@ const struct code_row codes[] = {
      "Never start the nodes that were given up with their old directories: empty these first. "
      "Compare what "
      "services last did with what this node knows."},
-    {FACT_VERSIONS_DIFFER, SEVERITY_WARNING, "versions-differ",
-     "Members run different versions of nines",
-     "Expected during an upgrade: finish it, one node after the other. Versions that are one minor "
-     "number apart work "
-     "together at the older one's protocol; do not stay there for longer than you must."},
-    {FACT_MAINTENANCE_BEGAN, SEVERITY_INFO, "maintenance-began",
-     "Automatic changes are held back by an operator",
-     "Do your work and end the maintenance: until then nothing fails over by itself."},
-    {FACT_MAINTENANCE_ENDED, SEVERITY_INFO, "maintenance-ended",
-     "Automatic changes are allowed again", "Nothing."},
-    {FACT_NODE_DRAINED, SEVERITY_INFO, "node-drained",
-     "A node was drained by an operator: it takes no new roles",
-     "Do your work on it and undrain it, or the others have to carry its share."},
-    {FACT_NODE_UNDRAINED, SEVERITY_INFO, "node-undrained", "A drained node may take roles again",
-     "Nothing."},
 
     {FACT_LEADER_ELECTED, SEVERITY_INFO, "leader-elected",
      "A node was elected leader of the cluster",
@@ -114,14 +92,6 @@ const struct code_row codes[] = {
      "A new leader is elected within about a second if a majority is linked. Look at the facts "
      "around it for the "
      "cause: links (13xx), disks (14xx), clocks (16xx)."},
-    {FACT_LEADER_TRANSFERRED, SEVERITY_INFO, "leader-transferred",
-     "Leadership was handed over in good order",
-     "Nothing. This happens before a planned stop, when a witness had to lead, and when an "
-     "operator asks."},
-    {FACT_TRANSFER_FAILED, SEVERITY_WARNING, "transfer-failed",
-     "Leadership could not be handed over within an election timeout",
-     "The leader stays. The heir was too far behind or is not linked: see `nines status`, then try "
-     "again."},
     {FACT_QUORUM_LOST, SEVERITY_CRITICAL, "quorum-lost",
      "Fewer than a majority of the voters can talk to each other: nothing new can be decided",
      "No lease is given or extended, so what leases protect stops when they end; load balancing "
@@ -161,8 +131,6 @@ const struct code_row codes[] = {
      "Find out what stopped or moved the clock: a virtual machine that was paused or moved, a "
      "suspended host, a hand on "
      "the clock. The lease is given again when the node has been steady for a while."},
-    {FACT_LEASE_MOVED, SEVERITY_INFO, "lease-moved", "A lease was given to another node",
-     "Nothing, if it was planned. Otherwise the facts before it say why the old holder lost it."},
 
     {FACT_LINK_UP, SEVERITY_INFO, "link-up", "The link to a node is up", "Nothing."},
     {FACT_LINK_DOWN, SEVERITY_WARNING, "link-down",
@@ -170,12 +138,6 @@ const struct code_row codes[] = {
      "If that node was stopped, nothing. Otherwise test the network from here (`ping`, and whether "
      "its port answers), "
      "then the firewall on both sides, then the certificate (17xx)."},
-    {FACT_LINK_PATH_CHANGED, SEVERITY_WARNING, "link-path-changed",
-     "The link to a node moved to another address, because the one before was silent",
-     "The cluster works, with one network path less. Repair the path that the sentence names."},
-    {FACT_LINK_PATH_LOST, SEVERITY_WARNING, "link-path-lost",
-     "One of several paths to a node does not answer",
-     "The cluster works, with one network path less. Repair it before the other one fails."},
     {FACT_LINK_ASYMMETRIC, SEVERITY_WARNING, "link-asymmetric",
      "One node hears another, but not the other way round",
      "A firewall rule, a switch or a cable that loses one direction. Ping both ways with large "
@@ -183,10 +145,6 @@ const struct code_row codes[] = {
      "compare the counters of the interfaces on both sides (`ip -s link`)."},
     {FACT_LINK_SYMMETRIC, SEVERITY_INFO, "link-symmetric", "Two nodes hear each other again",
      "Nothing."},
-    {FACT_LINK_SLOW, SEVERITY_WARNING, "link-slow",
-     "Messages to a node were dropped, because its link does not take them fast enough",
-     "They are repeated by themselves. If it goes on, the network is too slow or lossy, or the "
-     "other node is overloaded."},
 
     {FACT_DISK_FULL, SEVERITY_CRITICAL, "disk-full",
      "The disk that holds the node's log takes no more",
@@ -199,30 +157,11 @@ const struct code_row codes[] = {
      "The agent ends and starts again from what the disk really holds. Check the disk (`dmesg`, "
      "SMART). If it "
      "fails again, replace the disk, start the node empty, and it comes back as a new member."},
-    {FACT_DISK_SLOW, SEVERITY_WARNING, "disk-slow", "A sync to the disk took very long",
-     "Beats do not wait for it, but decisions do. Look for what else writes to that disk, and "
-     "whether it is about to fail."},
-    {FACT_LOG_RECOVERED, SEVERITY_INFO, "log-recovered", "The log was read back after a start",
-     "Nothing."},
-    {FACT_LOG_TORN, SEVERITY_INFO, "log-torn",
-     "The log ended in a half-written record, which was cut off",
-     "Nothing: this is what a crash within a write leaves behind, and nothing that was "
-     "acknowledged is in it."},
-    {FACT_LOG_DAMAGED, SEVERITY_CRITICAL, "log-damaged",
-     "The log is damaged in its middle, and the node does not start with it",
-     "The disk or the file system changed what was written. Do not repair the file. If a majority "
-     "of the others is well, "
-     "move the directory away, start the node empty, and it comes back as a new member. Check or "
-     "replace the disk."},
     {FACT_FACTS_LOST, SEVERITY_WARNING, "facts-lost",
      "More happened than could be written down: some facts are missing here",
      "The number says how many. Something repeats very fast, or the disk is slow or full: the "
      "facts before and after it show "
      "what."},
-    {FACT_TIMELINE_TORN, SEVERITY_INFO, "timeline-torn",
-     "The timeline ended in a half-written fact, which was cut off",
-     "Nothing: this is what a crash within a write leaves behind. Facts of the last moment before "
-     "it may be missing."},
     {FACT_FACTS_LEFT_OUT, SEVERITY_WARNING, "facts-left-out",
      "Facts of one code came in a flood, and some were left out so that they do not push all "
      "others out",
@@ -242,8 +181,6 @@ const struct code_row codes[] = {
      "stopped: keep its "
      "directory and report it. Then start it empty, and it comes back as a new member. Test its "
      "memory."},
-    {FACT_GROUP_CHANGED, SEVERITY_INFO, "group-changed",
-     "A group's primary, members or in-sync set changed", "Nothing: the sentence says how."},
 
     {FACT_CLOCK_TILTED, SEVERITY_WARNING, "clock-tilted",
      "A node's clock misbehaved, or it was stopped for too long: it holds no lease and accuses "
@@ -253,44 +190,20 @@ const struct code_row codes[] = {
      "hypervisor. Nothing needs to be done here if it becomes steady again."},
     {FACT_CLOCK_STEADY, SEVERITY_INFO, "clock-steady", "A tilted node is trusted again",
      "Nothing."},
-    {FACT_CLOCK_APART, SEVERITY_WARNING, "clock-apart", "Two nodes' wall clocks are far apart",
-     "No decision depends on it, but times in logs and certificates do. Repair time "
-     "synchronisation (chrony, "
-     "systemd-timesyncd) on the node that is wrong."},
 
     {FACT_STRANGER_REFUSED, SEVERITY_WARNING, "stranger-refused",
      "Somebody connected to the port of the peers and is no peer",
      "The sentence says from where and what was wrong. A scanner or a health check of something "
      "else should not reach this "
      "port: close it to all but the nodes."},
-    {FACT_CERTIFICATE_FOREIGN, SEVERITY_WARNING, "certificate-foreign",
-     "Somebody connected with a certificate that this cluster's authority did not sign, or of "
-     "another name",
-     "If it is one of your nodes, it has the files of another cluster or another node: give it "
-     "those that `nines cert init` "
-     "or `nines cert renew` made for it. If it is not, find out who it is."},
-    {FACT_CERTIFICATE_EXPIRED, SEVERITY_CRITICAL, "certificate-expired",
-     "A node's certificate is out of date, and the others refuse it",
-     "Run `nines cert renew` for that node. If its certificate should be valid, its clock or the "
-     "one of the node that "
-     "refused is wrong."},
     {FACT_CLUSTER_FOREIGN, SEVERITY_WARNING, "cluster-foreign",
      "A node of another cluster connected, and was refused",
      "A wrong address or cluster name in a file, or a directory that was copied from another "
      "cluster."},
-    {FACT_VERSION_REFUSED, SEVERITY_WARNING, "version-refused",
-     "A node speaks no version of the protocol that this one speaks, and was refused",
-     "Versions may be one minor number apart. Upgrade the older one, step by step if it is far "
-     "behind."},
     {FACT_CERTIFICATE_EXPIRES, SEVERITY_WARNING, "certificate-expires",
      "A certificate expires soon", "Run `nines cert renew`: no restart is needed."},
     {FACT_CERTIFICATE_RENEWED, SEVERITY_INFO, "certificate-renewed",
      "A node uses a new certificate", "Nothing."},
-    {FACT_FRAME_REFUSED, SEVERITY_WARNING, "frame-refused",
-     "A peer sent something that is not the protocol, and its link was closed",
-     "The link is opened again. Once, it was a bad packet; if it repeats, the versions do not fit "
-     "or there is a bug: "
-     "report it with the sentence."},
 };
 const size_t code_count = ARRAY_LEN(codes);
 

@@ -145,7 +145,7 @@ static void record(struct bench *bench, uint32_t node, const char *text)
 {
     struct fact fact;
 
-    fact_init(&fact, FACT_GROUP_CHANGED, SUBJECT_GROUP, "g");
+    fact_init(&fact, FACT_DOCUMENT_DIFFERS, SUBJECT_GROUP, "g");
     fact_say(&fact, "%s", text);
     timeline_record(bench->timelines[node], &fact);
 }
