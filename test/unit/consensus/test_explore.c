@@ -179,12 +179,13 @@ static bool can_arrive(const struct level *level, enum happening kind, uint32_t 
 
 static bool can_happen(const struct level *level, enum happening kind, uint32_t which)
 {
-    const struct node *node = &level->network.node[which + 1];
+    const struct node *node;
 
     if (kind <= ARRIVES_TWICE)
         return can_arrive(level, kind, which);
     if (which >= level->network.count)
         return false;
+    node = &level->network.node[which + 1];
     if (kind == DISK)
         return node->job.ticket != 0;
     if (kind == DEADLINE)
