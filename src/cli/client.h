@@ -36,9 +36,13 @@ struct client_options {
 MUST_USE bool client_parse(struct client_options *options, int argc, char **argv, uint32_t wanted,
                            const char *const *flags, struct err *err);
 
-/* The same, with `least` to `most` operands. */
+struct client_operands {
+    uint32_t least, most; /* how many; at most 2 */
+};
+
+/* The same, with some operands that may be left out. */
 MUST_USE bool client_parse_some(struct client_options *options, int argc, char **argv,
-                                uint32_t least, uint32_t most, const char *const *flags,
+                                struct client_operands operands, const char *const *flags,
                                 struct err *err);
 /* Percent-encodes all that is not an unreserved character (RFC 3986 2.3) or `:`. */
 void client_add_segment(struct buf *out, const char *text);

@@ -79,11 +79,12 @@ static bool is_place(const char *word)
 bool client_parse(struct client_options *options, int argc, char **argv, uint32_t wanted,
                   const char *const *flags, struct err *err)
 {
-    return client_parse_some(options, argc, argv, wanted, wanted, flags, err);
+    return client_parse_some(options, argc, argv, (struct client_operands){wanted, wanted}, flags,
+                             err);
 }
 
-bool client_parse_some(struct client_options *options, int argc, char **argv, uint32_t least,
-                       uint32_t most, const char *const *flags, struct err *err)
+bool client_parse_some(struct client_options *options, int argc, char **argv,
+                       struct client_operands operands, const char *const *flags, struct err *err)
 {
     *options = (struct client_options){.socket = CLI_SOCKET};
     for (int i = 1; i < argc; i++) {
@@ -96,14 +97,14 @@ bool client_parse_some(struct client_options *options, int argc, char **argv, ui
         } else if (argv[i][0] == '-' && argv[i][1]) {
             if (!take_flag(options, argv[i], flags, err))
                 return false;
-        } else if (options->word_count < most) {
+        } else if (options->word_count < operands.most) {
             options->words[options->word_count++] = argv[i];
         } else {
             return err_set(err, ERR_USAGE, "'%s' is one word too many", argv[i]);
         }
     }
-    if (options->word_count < least)
-        return err_set(err, ERR_USAGE, "%u words are needed, %u were given", least,
+    if (options->word_count < operands.least)
+        return err_set(err, ERR_USAGE, "%u words are needed, %u were given", operands.least,
                        options->word_count);
     return true;
 }

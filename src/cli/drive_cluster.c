@@ -228,7 +228,7 @@ int run_leader_transfer(int argc, char **argv)
     struct buf out;
     struct err err;
 
-    if (!client_parse_some(&options, argc, argv, 0, 1, order_flags, &err))
+    if (!client_parse_some(&options, argc, argv, (struct client_operands){0, 1}, order_flags, &err))
         return client_fail("leader transfer", &err);
     if (options.word_count == 1)
         return order_about("leader transfer", "nodes", "lead", &options, "", "leads");

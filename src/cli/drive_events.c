@@ -202,7 +202,7 @@ int run_explain(int argc, char **argv)
     struct err err;
     struct buf out;
 
-    if (!client_parse_some(&options, argc, argv, 0, 1, flags, &err))
+    if (!client_parse_some(&options, argc, argv, (struct client_operands){0, 1}, flags, &err))
         return client_fail("explain", &err);
     if (options.word_count) {
         row = code_find_text(bytes_of_string(options.words[0]));

@@ -87,7 +87,7 @@ static bool parse_order(struct client_options *options, char *line)
 
     for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
         argv[argc++] = word;
-    return client_parse_some(options, argc, argv, 0, 1, flags, &err);
+    return client_parse_some(options, argc, argv, (struct client_operands){0, 1}, flags, &err);
 }
 
 static void takes_a_value_in_both_forms_and_operands_that_may_be_missing(void **state)
