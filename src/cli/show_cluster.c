@@ -124,9 +124,22 @@ void show_nodes(struct canvas *canvas, const json_t *membership, bool all)
     }
 }
 
+/* Whom the document names; the node itself knows whether its lease is in force. */
+static const char *holder_of(const json_t *lease, const char *node)
+{
+    json_t *holder = json_object_get(lease, "holder");
+
+    if (!json_is_string(holder))
+        return "nobody";
+    if (strcmp(json_string_value(holder), node) == 0 && show_integer(lease, "remaining_ms") == 0)
+        return "nobody any more: the lease of this node has ended";
+    return json_string_value(holder);
+}
+
 void show_leases(struct canvas *canvas, const json_t *membership, bool all)
 {
     json_t *leases = json_object_get(membership, "leases"), *lease;
+    const char *node = show_string(membership, "node");
     char left[CANVAS_FIGURE_MAX];
     size_t i;
 
@@ -134,17 +147,13 @@ void show_leases(struct canvas *canvas, const json_t *membership, bool all)
         canvas_text(canvas, PLAIN, "leases: ");
         json_array_foreach (leases, i, lease)
             canvas_print(canvas, PLAIN, "%s%s on %s", i ? ", " : "", show_string(lease, "lease"),
-                         json_is_string(json_object_get(lease, "holder"))
-                             ? show_string(lease, "holder")
-                             : "nobody");
+                         holder_of(lease, node));
         canvas_end(canvas);
         return;
     }
     json_array_foreach (leases, i, lease) {
         canvas_left(canvas, COLUMN_NODE * 2, PLAIN, show_string(lease, "lease"));
-        canvas_left(canvas, COLUMN_NODE, PLAIN,
-                    json_is_string(json_object_get(lease, "holder")) ? show_string(lease, "holder")
-                                                                     : "nobody");
+        canvas_left(canvas, COLUMN_NODE, PLAIN, holder_of(lease, node));
         if (json_is_integer(json_object_get(lease, "remaining_ms")))
             canvas_print(canvas, DIM, "for %s more, if it is not renewed",
                          canvas_latency((double)show_integer(lease, "remaining_ms"), left));

@@ -59,7 +59,7 @@ static void follow(struct cluster *c, uint32_t slot)
     else
         lease_grantor_holds(&c->grantor, slot, lease->holder, lease->epoch);
     if (c->lease_told[slot] && (!ours || lease->epoch != c->lease_epoch[slot]))
-        withdraw(c, slot, FACT_LEASE_LOST, "lost");
+        withdraw(c, slot, FACT_LEASE_MOVED, "lost");
     if (!ours) {
         lease_holder_unwant(&c->holder, slot);
         c->lease_epoch[slot] = 0;
@@ -194,7 +194,7 @@ void lease_step(struct cluster *c)
 {
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
         if (c->lease_told[slot] && !lease_valid(&c->holder, slot, tilt_fast(&c->tilt)))
-            withdraw(c, slot, FACT_LEASE_EXPIRED, "could not renew");
+            withdraw(c, slot, FACT_LEASE_LOST, "could not renew");
 }
 
 void lease_drop(struct cluster *c)

@@ -122,15 +122,13 @@ const struct code_row codes[] = {
      "(16xx) just before."},
     {FACT_LEASE_RELEASED, SEVERITY_INFO, "lease-released", "A holder gave its lease back",
      "Nothing: a planned stop or change."},
-    {FACT_LEASE_EXPIRED, SEVERITY_WARNING, "lease-expired",
-     "The leader counted a lease to its end: another node may take it",
-     "The holder was not heard from for the whole lease. Look at that node: stopped, frozen or cut "
-     "off."},
     {FACT_LEASE_DROPPED, SEVERITY_WARNING, "lease-dropped",
      "A holder dropped its lease at once, because its clock jumped or it was paused",
      "Find out what stopped or moved the clock: a virtual machine that was paused or moved, a "
      "suspended host, a hand on "
      "the clock. The lease is given again when the node has been steady for a while."},
+    {FACT_LEASE_MOVED, SEVERITY_INFO, "lease-moved", "A lease was given to another node",
+     "Nothing, if it was planned. Otherwise the facts before it say why the old holder lost it."},
 
     {FACT_LINK_UP, SEVERITY_INFO, "link-up", "The link to a node is up", "Nothing."},
     {FACT_LINK_DOWN, SEVERITY_WARNING, "link-down",
