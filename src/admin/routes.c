@@ -172,7 +172,8 @@ static const struct route {
      .answer = answer_ask,
      .verb = ADMIN_EVENTS},
     {{"POST", "/api/v1/nodes/{node}/add",
-      "Makes a node that the file names, and that runs, a member; ?witness=true for a vote alone."},
+      "Makes a node that the file names, and that runs, a member, as the file says: with data, or "
+      "a witness."},
      ACCESS_ORDER,
      .answer = answer_ask,
      .verb = ADMIN_NODE_ADD,

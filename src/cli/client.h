@@ -24,7 +24,6 @@ struct client_options {
     bool json;            /* --json */
     bool all;             /* --all */
     bool links;           /* --links */
-    bool witness;         /* --witness */
     bool accept_loss;     /* --yes-i-accept-loss */
     const char *timeout;  /* --timeout */
     const char *words[2]; /* operands */

@@ -27,7 +27,6 @@ static bool take_flag(struct client_options *options, const char *word, const ch
         {"--json", &options->json},
         {"--all", &options->all},
         {"--links", &options->links},
-        {"--witness", &options->witness},
         {"--yes-i-accept-loss", &options->accept_loss},
     };
 

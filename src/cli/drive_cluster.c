@@ -164,14 +164,13 @@ int run_node_list(int argc, char **argv)
 
 int run_node_add(int argc, char **argv)
 {
-    static const char *const flags[] = {"--json", "--timeout=", "--witness", NULL};
+    static const char *const flags[] = {"--json", "--timeout=", NULL};
     struct client_options options;
     struct err err;
 
     if (!client_parse(&options, argc, argv, 1, flags, &err))
         return client_fail("node add", &err);
-    return order_about("node add", "nodes", "add", &options, options.witness ? "?witness=true" : "",
-                       "is a member");
+    return order_about("node add", "nodes", "add", &options, "", "is a member");
 }
 
 int run_node_remove(int argc, char **argv)

@@ -127,8 +127,8 @@ void cluster_close(struct cluster *cluster, bool orderly);
 /* ---- asking ---- */
 
 enum cluster_ask_kind {
-    CLUSTER_COMMAND, /* `command`: to the document */
-    CLUSTER_NODE_ADD, /* `node`, which runs and is in the leader's file; becomes a learner, then a voter or `witness` */
+    CLUSTER_COMMAND,  /* `command`: to the document */
+    CLUSTER_NODE_ADD, /* `node`, which runs and is in the leader's file; becomes a learner, then a voter, or the witness that the file says it is */
     CLUSTER_NODE_REMOVE,   /* `node` */
     CLUSTER_TRANSFER,      /* leadership to `node`; empty: whoever is furthest */
     CLUSTER_LEASE_TAKE,    /* `resource`, for this node; done when the first grant has come */
@@ -152,7 +152,6 @@ struct cluster_ask {
     enum cluster_ask_kind kind;
     const struct document_command *command;
     const char *node, *resource;
-    bool witness;
     int64_t timeout_ms; /* 1 to 600,000 */
 };
 

@@ -146,8 +146,7 @@ static void ask_about_node(struct agent_cluster *agent, uint32_t id, enum cluste
                            struct bytes query)
 {
     char node[CLUSTER_NAME_MAX] = "";
-    struct cluster_ask what = {
-        .kind = kind, .node = node, .witness = query_has(query, "witness", "true")};
+    struct cluster_ask what = {.kind = kind, .node = node};
 
     if (!query_value(query, "node", node, sizeof node) && kind != CLUSTER_TRANSFER)
         refuse(agent, id, 400, "the question names no node");

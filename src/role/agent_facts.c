@@ -175,6 +175,16 @@ static void record_start(struct agent_cluster *agent)
     agent_take_fact(agent, &fact);
 }
 
+void agent_facts_close(struct agent_cluster *agent)
+{
+    events_close(agent->events);
+    timeline_close(agent->timeline);
+    disk_close(agent->facts_disk);
+    agent->events = NULL;
+    agent->timeline = NULL;
+    agent->facts_disk = NULL;
+}
+
 bool agent_facts_open(struct agent_cluster *agent, const char *directory, struct err *err)
 {
     struct timeline_options options = {.loop = agent->role->loop,
@@ -200,15 +210,8 @@ bool agent_facts_open(struct agent_cluster *agent, const char *directory, struct
     }
     record_start(agent);
     events.timeline = agent->timeline;
-    return events_open(&agent->events, &events, err);
-}
-
-void agent_facts_close(struct agent_cluster *agent)
-{
-    events_close(agent->events);
-    timeline_close(agent->timeline);
-    disk_close(agent->facts_disk);
-    agent->events = NULL;
-    agent->timeline = NULL;
-    agent->facts_disk = NULL;
+    if (events_open(&agent->events, &events, err))
+        return true;
+    agent_facts_close(agent);
+    return false;
 }

@@ -113,7 +113,6 @@ static void ask_about(struct sim *sim, uint32_t host, enum cluster_ask_kind kind
     node_name(whom, node);
     what.node = kind == CLUSTER_TRANSFER && rng_below(&sim->load, 2) ? "" : node;
     what.resource = resource;
-    what.witness = sim->plan.witness && whom == sim->plan.hosts - 1;
     SIM_TELL(&sim->world, (int)host, "is asked for %s (%s, %s)", kinds[kind], what.node, resource);
     ask_node(clients, host, ask, &what);
 }

@@ -80,7 +80,7 @@ static void says_what_is_wrong_with_the_words(void **state)
 /* `line` is cut into its words, and lives as long as the options. */
 static bool parse_order(struct client_options *options, char *line)
 {
-    static const char *const flags[] = {"--json", "--timeout=", "--witness", NULL};
+    static const char *const flags[] = {"--json", "--timeout=", "--links", NULL};
     char *argv[8] = {line};
     struct err err;
     int argc = 0;
@@ -92,7 +92,7 @@ static bool parse_order(struct client_options *options, char *line)
 
 static void takes_a_value_in_both_forms_and_operands_that_may_be_missing(void **state)
 {
-    char apart[] = "transfer b --timeout 2s --witness", together[] = "transfer --timeout=3s";
+    char apart[] = "transfer b --timeout 2s --links", together[] = "transfer --timeout=3s";
     char missing[] = "transfer --timeout", unknown[] = "transfer --timeouts=3s";
     char many[] = "transfer a b";
     struct client_options options;
@@ -101,7 +101,7 @@ static void takes_a_value_in_both_forms_and_operands_that_may_be_missing(void **
     assert_true(parse_order(&options, apart));
     assert_string_equal(options.timeout, "2s");
     assert_int_equal(options.word_count, 1);
-    assert_true(options.witness);
+    assert_true(options.links);
     assert_true(parse_order(&options, together));
     assert_string_equal(options.timeout, "3s");
     assert_int_equal(options.word_count, 0);
