@@ -108,8 +108,9 @@ static void ask_about(struct sim *sim, uint32_t host, enum cluster_ask_kind kind
 
     if (!ask)
         return;
-    (void)snprintf(resource, sizeof resource, "name%llu",
-                   (unsigned long long)rng_below(&sim->load, CLIENT_RESOURCES));
+    (void)snprintf(
+        resource, sizeof resource, "name%llu",
+        (unsigned long long)rng_below(&sim->load, sim->plan.rivals ? 1 : CLIENT_RESOURCES));
     node_name(whom, node);
     what.node = kind == CLUSTER_TRANSFER && rng_below(&sim->load, 2) ? "" : node;
     what.resource = resource;
@@ -141,7 +142,9 @@ void clients_ask(struct sim *sim)
 
     if (!clients->node[host].cluster || sim->world.host[host].paused)
         return;
-    if (sim->plan.steady || sim->calm || what < 50)
+    if (sim->plan.rivals && !sim->calm && what < 80)
+        ask_other(sim, host, CLUSTER_LEASE_TAKE);
+    else if (sim->plan.steady || sim->calm || what < 50)
         clients_change(sim, host);
     else if (what < 70)
         ask_other(sim, host, CLUSTER_LEASE_TAKE);

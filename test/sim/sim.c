@@ -49,6 +49,20 @@ static void plan_storm(struct sim_plan *plan, struct rng *rng)
                           .jitter_ns = plan->heartbeat_ms * ONE_OF(rng, 10, 100) * NS_PER_US};
 }
 
+/* The danger of leases: one host is far away and holds one, is cut off just then, and the others want it at once. */
+static void plan_rivals(struct sim_plan *plan)
+{
+    plan->rivals = true;
+    plan->hosts = 3;
+    plan->witness = false;
+    plan->kinds = 1u << FAULT_ISOLATE | 1u << FAULT_DELAY | 1u << FAULT_ONE_WAY;
+    plan->fault_every_ns = plan->heartbeat_ms * 5 * NS_PER_MS;
+    plan->load_every_ns = plan->heartbeat_ms * 100 * NS_PER_US;
+    plan->faults_ns = plan->lease_ms * 12 * NS_PER_MS;
+    plan->link = (struct sim_link){.delay_ns = 30 * NS_PER_US, .jitter_ns = 30 * NS_PER_US};
+    plan->sync_ns = 100 * NS_PER_US;
+}
+
 static void draw_plan(struct sim_plan *plan, uint64_t seed)
 {
     struct rng rng;
@@ -83,6 +97,8 @@ static void draw_plan(struct sim_plan *plan, uint64_t seed)
     default:
         break;
     }
+    if (seed % 8 == 0)
+        plan_rivals(plan);
 }
 
 /* ---- the verdict ---- */

@@ -64,6 +64,7 @@ struct sim_plan {
     uint32_t hosts;
     bool witness; /* the last host is one */
     bool steady;  /* only what is no reason to change the leader */
+    bool rivals;  /* all clients want the same lease */
     bool storm;   /* leaders come and go faster than they can do much */
     int64_t heartbeat_ms, election_ms, lease_ms;
     uint32_t drift_ppm; /* the bound that nodes count with */
