@@ -217,6 +217,18 @@ static bool restore(struct cluster *c, struct store_found *found, struct err *er
     return true;
 }
 
+/* A founding that never came to its end leaves at most the term 1, no vote, the document at 1 and an empty log behind it. */
+static bool begin_blank(struct store_disk *disk, struct err *err)
+{
+    if (disk->vote != 0 || disk->term > 1 || disk->snapshot_index > 1 || wal_next(disk->wal) > 2)
+        return err_set(err, ERR_SYSTEM,
+                       "'charter' is missing, and 'meta' and the log are those of a member: put it "
+                       "back, or empty this directory to come back as a new node");
+    *disk = (struct store_disk){
+        .disk = disk->disk, .wal = disk->wal, .identity = disk->identity, .meta = disk->meta};
+    return true;
+}
+
 bool store_open(struct cluster *c, struct store_found *found, struct err *err)
 {
     struct store *store = &c->store;
@@ -240,12 +252,7 @@ bool store_open(struct cluster *c, struct store_found *found, struct err *err)
         return false;
     if (!wal_open(&disk->wal, disk->disk, &options, err) || !read_charter(c, found, err))
         return false;
-    if (found->member)
-        return restore(c, found, err);
-    /* Of a founding that never came to its end. */
-    *disk = (struct store_disk){
-        .disk = disk->disk, .wal = disk->wal, .identity = disk->identity, .meta = disk->meta};
-    return true;
+    return found->member ? restore(c, found, err) : begin_blank(disk, err);
 }
 
 void store_close(struct cluster *c)
