@@ -341,6 +341,8 @@ void store_snapshot_if_due(struct cluster *cluster);
 void store_config_of(const struct document *document, struct raft_config *config);
 /* Fills in `store.snapshot`, which is not busy, with this document, as of an index of that term. */
 void store_fill_snapshot(struct cluster *cluster, const struct document *document, uint64_t term);
+/* The charter of a recovery, whose document knows one member. */
+void store_charter_alone(const struct document *document, struct charter *charter);
 /* Writes what was filled in; `done` follows unless the disk failed. */
 void store_write_snapshot(struct cluster *cluster,
                           void (*done)(struct cluster *cluster, struct store_snapshot *snapshot));

@@ -395,16 +395,15 @@ static bool may_recover(struct cluster *c, char *sentence, size_t cap)
 bool members_recover(struct cluster *c, char *sentence, size_t cap)
 {
     struct store_snapshot *snapshot = &c->store.snapshot;
-    struct charter charter = {.cluster = rng_next(&c->rng) | 1, .welcome = true, .count = 1};
     uint64_t term = c->raft.term + 1;
+    struct charter charter;
 
     if (!may_recover(c, sentence, cap))
         return false;
     lease_drop(c);
     document_pass(&c->fetched, c->fetched.index + 1);
-    document_survive(&c->fetched, c->self, charter.cluster);
-    charter.members[0] = *document_member(&c->fetched, c->self);
-    charter.members[0].role = MEMBER_VOTER;
+    document_survive(&c->fetched, c->self, rng_next(&c->rng) | 1);
+    store_charter_alone(&c->fetched, &charter);
     store_fill_snapshot(c, &c->fetched, term);
     snapshot->replace = snapshot->charter = snapshot->forget = true;
     snapshot->new_term = term;

@@ -141,6 +141,35 @@ static bool read_snapshot(struct cluster *c, struct store_found *found, struct e
     return true;
 }
 
+void store_charter_alone(const struct document *document, struct charter *charter)
+{
+    must(document->member_count == 1);
+    *charter = (struct charter){.cluster = document->cluster, .welcome = true, .count = 1};
+    charter->members[0] = document->members[0];
+}
+
+/* A recovery writes the snapshot first and the charter last: what the end came between is done now. */
+static bool finish_recovery(struct cluster *c, struct store_found *found, struct err *err)
+{
+    const struct document *document = &c->document;
+    uint8_t bytes[CHARTER_MAX];
+    struct buf out;
+
+    if (c->store.disk.slot == 0 || document->cluster == found->charter.cluster)
+        return true;
+    if (document->member_count != 1 || document->members[0].disk != c->store.disk_id)
+        return err_set(err, ERR_SYSTEM,
+                       "'charter' is of another cluster than '%s': files of two nodes are mixed",
+                       snapshot_name(c->store.disk.slot));
+    store_charter_alone(document, &found->charter);
+    buf_over(&out, bytes, sizeof bytes);
+    charter_encode(&out, &found->charter);
+    must(!out.full);
+    if (!wal_file_replace(c->store.disk.disk, "charter", buf_bytes(&out), err))
+        return err_during(err, "finish a recovery");
+    return true;
+}
+
 struct reading {
     struct entries *entries;
     uint64_t term; /* of the snapshot's place in the log; 0: not in it */
@@ -201,7 +230,7 @@ static bool restore(struct cluster *c, struct store_found *found, struct err *er
     if (disk->meta.len == 0)
         return err_set(err, ERR_SYSTEM,
                        "'meta' is missing: nobody knows what this node has voted for");
-    if (!read_snapshot(c, found, err) || !read_log(c, err))
+    if (!read_snapshot(c, found, err) || !read_log(c, err) || !finish_recovery(c, found, err))
         return false;
     count = c->entries.next - c->entries.first;
     found->entries = calloc(count + 1, sizeof *found->entries);
