@@ -454,10 +454,11 @@ static bool write_snapshot(struct store_disk *disk, struct store_snapshot *snaps
     return write_meta(disk, err);
 }
 
+/* A founding that never came to its end may have left a log that begins at 2. */
 static bool trim_log(struct store_disk *disk, struct store_snapshot *snapshot)
 {
     if (snapshot->index == 0)
-        return true;
+        return wal_reset(disk->wal, 1, &snapshot->err);
     return snapshot->replace ? wal_reset(disk->wal, snapshot->index + 1, &snapshot->err)
                              : wal_drop_before(disk->wal, snapshot->keep_from, &snapshot->err);
 }
