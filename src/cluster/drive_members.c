@@ -56,6 +56,7 @@ static void begin_with(struct cluster *c, const struct store_snapshot *snapshot)
 
 static void founded(struct cluster *c, struct store_snapshot *snapshot)
 {
+    bool founder = c->found.founder;
     struct fact fact;
 
     c->founding = false;
@@ -65,8 +66,10 @@ static void founded(struct cluster *c, struct store_snapshot *snapshot)
     }
     found_written(&c->found);
     c->charter = c->found.charter;
+    /* The list of nodes may have changed while it was written. */
+    members_open(c, &c->charter);
     begin_with(c, snapshot);
-    if (!c->found.founder)
+    if (!founder)
         return;
     fact_init(&fact, FACT_CLUSTER_FOUNDED, SUBJECT_CLUSTER, c->name);
     fact_add(&fact, NUMBER_COUNT, c->charter.count);
