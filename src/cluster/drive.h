@@ -77,10 +77,11 @@ struct place {
     bool known;   /* has said something */
     bool foreign; /* of another cluster: nothing that it says is believed */
     bool tilted, leading, ready;
-    bool config_differs; /* as last said */
-    bool refused;        /* its port refused since it was `reset` */
-    bool dead;           /* ... and that was proved, of `life` */
-    bool replaced;       /* it lost its disk: to be added again under its new one */
+    bool config_differs;   /* as last said */
+    uint8_t refused_paths; /* bits: which of its addresses refused since it was `reset` */
+    bool refused;          /* all of them did: nothing of it listens any more */
+    bool dead;             /* ... and that was proved, of `life` */
+    bool replaced;         /* it lost its disk: to be added again under its new one */
     char sentence[CLUSTER_SENTENCE_MAX];
 };
 
@@ -378,7 +379,7 @@ void beat_send(struct cluster *cluster, struct place *place, bool counts,
                const struct lease_grants *grants);
 /* The requests of this node's leases, to the leader, out of turn. */
 void beat_ask_leases(struct cluster *cluster, struct place *leader);
-void beat_refused(struct cluster *cluster, struct place *place);
+void beat_refused(struct cluster *cluster, struct place *place, uint32_t path);
 void beat_step(struct cluster *cluster);
 bool beat_quorum(struct cluster *cluster); /* as of now */
 

@@ -30,8 +30,11 @@ static void fill_row(struct cluster *c, struct links_row *row)
     }
 }
 
+/* A tilted node accuses nobody. */
 static void fill_refused(const struct cluster *c, struct beat *beat)
 {
+    if (c->tilt.tilted)
+        return;
     for (uint32_t i = 0; i < PEERS_MAX; i++)
         if (c->places[i].refused && c->places[i].reset.member &&
             beat->refused_count < CLUSTER_NODES_MAX)
@@ -284,10 +287,20 @@ static void report(struct cluster *c, uint32_t reporter, struct life about)
         died(c, about);
 }
 
-void beat_refused(struct cluster *c, struct place *place)
+/* One address of several may refuse while the node lives behind another. */
+static bool all_refuse(const struct cluster *c, const struct place *place)
 {
-    /* A tilted node accuses nobody. */
+    uint32_t paths = peers_link(c->peers, peers_number(c, place)).paths;
+
+    return place->refused_paths == (1U << paths) - 1;
+}
+
+void beat_refused(struct cluster *c, struct place *place, uint32_t path)
+{
     if (!c->member || place->linked || !place->reset.member || c->tilt.tilted)
+        return;
+    place->refused_paths |= (uint8_t)(1U << path);
+    if (!all_refuse(c, place))
         return;
     if (!place->refused) {
         place->refused = true;
@@ -324,26 +337,27 @@ static void compare_config(struct cluster *c, struct place *place, const struct 
 }
 
 /* Two histories at one index: the one that does not lead stops. */
-static void compare_document(struct cluster *c, const struct place *place, const struct beat *beat)
+static bool compare_document(struct cluster *c, const struct place *place, const struct beat *beat)
 {
     uint64_t hash;
     struct fact fact;
     struct err err;
 
     if (!document_hash_at(&c->document, beat->applied, &hash) || hash == beat->applied_hash)
-        return;
+        return true;
     fact_init(&fact, FACT_DOCUMENT_DIFFERS, SUBJECT_DOCUMENT, place->name);
     fact_add(&fact, NUMBER_INDEX, (int64_t)beat->applied);
     fact_say(&fact, "%s and %s hold different documents at index %llu", place->name, c->node,
              (unsigned long long)beat->applied);
     drive_record(c, &fact);
-    if (!beat->leading || beat->term < c->raft.term)
-        return;
+    if (!beat->leading || beat->from.member != c->raft.leader || beat->term != c->raft.term)
+        return true;
     err_record(&err, ERR_PEER, 0,
                "this node's document at index %llu is not the leader's: its disk or this program "
                "failed; empty its directory and let it join again",
                (unsigned long long)beat->applied);
     drive_halt(c, &err);
+    return false;
 }
 
 static void other_cluster(struct cluster *c, struct place *place)
@@ -396,8 +410,6 @@ static void from_member(struct cluster *c, struct place *place, const struct bea
             members_tell_removed(c, place);
         return;
     }
-    if (member->disk != beat->word.disk || strcmp(member->name, place->name) != 0)
-        return;
     proof_beat(&c->proof, beat->from);
     place->dead = false;
     if (counts) {
@@ -406,13 +418,25 @@ static void from_member(struct cluster *c, struct place *place, const struct bea
         suspicions(c, &changes);
         (void)links_merge(&c->links, &beat->row, beat->number, now);
     }
-    for (uint32_t i = 0; i < beat->refused_count; i++)
+    for (uint32_t i = 0; i < beat->refused_count && !beat->tilted; i++)
         report(c, beat->from.member, beat->refused[i]);
-    compare_document(c, place, beat);
+    if (!compare_document(c, place, beat))
+        return;
     if (beat->request_count > 0)
         lease_asked(c, beat);
     if (beat->grant_count > 0)
         lease_granted(c, beat);
+}
+
+/* Speaks for a member whose name or disk is not its own: nothing of it is believed. A number that the document does not know may be of one who
+ * is further. */
+static bool is_impostor(const struct cluster *c, const struct place *place, const struct beat *beat)
+{
+    const struct member *member = NULL;
+
+    if (c->member && beat->from.member)
+        member = document_member(&c->document, beat->from.member);
+    return member && (member->disk != beat->word.disk || strcmp(member->name, place->name) != 0);
 }
 
 void beat_heard(struct cluster *c, struct place *place, struct bytes bytes, bool counts)
@@ -428,6 +452,8 @@ void beat_heard(struct cluster *c, struct place *place, struct bytes bytes, bool
         return;
     }
     place->foreign = false;
+    if (is_impostor(c, place, beat))
+        return;
     remember(c, place, beat);
     if (c->events.heard_moment && beat->clock_ms)
         c->events.heard_moment(

@@ -123,6 +123,7 @@ static void on_up(void *context, uint32_t peer, struct bytes hello, uint16_t ver
     drive_look(c);
     place->linked = true;
     place->refused = false;
+    place->refused_paths = 0;
     place->sentence[0] = '\0';
     place->reset = (struct life){0};
     tell_link(c, place, true, "");
@@ -158,10 +159,9 @@ static void on_refused(void *context, uint32_t peer, uint32_t path, int error)
 {
     struct cluster *c = context;
 
-    (void)path;
     drive_look(c);
     if (error == ECONNREFUSED)
-        beat_refused(c, &c->places[peer]);
+        beat_refused(c, &c->places[peer], path);
 }
 
 static void on_stranger(void *context, const char *sentence, uint32_t unsaid)
