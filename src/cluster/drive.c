@@ -304,6 +304,14 @@ void drive_begin(struct cluster *c, const struct raft_restored *restored)
     drive_stir(c);
 }
 
+/* Longer than one way there and back, which elections must be as well. */
+static int64_t link_patience_ms(const struct cluster *c)
+{
+    const int64_t least = 100;
+
+    return c->timing.election_ms > least ? c->timing.election_ms : least;
+}
+
 static bool open_peers(struct cluster *c, const struct cluster_options *options, struct err *err)
 {
     struct peers_options peers = {
@@ -313,10 +321,11 @@ static bool open_peers(struct cluster *c, const struct cluster_options *options,
         .tls = options->tls,
         .seed = rng_next(&c->rng),
         .handshake_ms = 5000,
-        .connect_ms = 1000,
+        /* The kernel repeats what a healed link lost after a second, then after two: an election cannot wait for that. */
+        .connect_ms = link_patience_ms(c),
         .silence_ms = c->timing.heartbeat_ms * (c->timing.detection_beats + 1),
         .retry_ms = c->timing.heartbeat_ms / 2 + 1,
-        .retry_max_ms = 2000,
+        .retry_max_ms = link_patience_ms(c),
         .version_low = options->version_low ? options->version_low : DRIVE_VERSION,
         .version_high = options->version_high ? options->version_high : DRIVE_VERSION,
         .events = &drive_peers_events,
