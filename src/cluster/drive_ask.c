@@ -19,6 +19,14 @@ bool ask_open(struct cluster *c)
 
 /* ---- the end of one ---- */
 
+/* Those in PENDING_APPLY are counted, however they leave it. */
+static void enter(struct pending *p, enum pending_phase phase)
+{
+    p->cluster->ask_waits -= p->phase == PENDING_APPLY;
+    p->cluster->ask_waits += phase == PENDING_APPLY;
+    p->phase = phase;
+}
+
 static void finish(struct pending *p, enum cluster_outcome outcome, const char *by)
 {
     struct cluster *c = p->cluster;
@@ -28,7 +36,7 @@ static void finish(struct pending *p, enum cluster_outcome outcome, const char *
     list_remove(&p->node);
     timer_cancel(c->loop, &p->timer);
     free(p->command);
-    p->phase = PENDING_FREE;
+    enter(p, PENDING_FREE);
     c->ask_count--;
     if (outcome == CLUSTER_DONE) {
         answer.index = was.index;
@@ -78,7 +86,7 @@ static void retry(struct pending *p, int64_t wait_ms)
 {
     struct cluster *c = p->cluster;
 
-    p->phase = PENDING_ASK;
+    enter(p, PENDING_ASK);
     list_remove(&p->node);
     if (wait_ms < c->timing.heartbeat_ms / 8)
         wait_ms = c->timing.heartbeat_ms / 8;
@@ -142,7 +150,7 @@ static void set_text(struct pending *p, const char *text)
 
 static void wait_for_grant(struct pending *p, uint32_t slot)
 {
-    p->phase = PENDING_GRANT;
+    enter(p, PENDING_GRANT);
     p->slot = slot;
     arm(p, p->deadline);
     (void)snprintf(p->sentence, sizeof p->sentence, "the lease is ours, and not granted yet");
@@ -199,7 +207,7 @@ static void recover(struct pending *p)
     char sentence[CLUSTER_SENTENCE_MAX] = "";
 
     if (members_recover(p->cluster, sentence, sizeof sentence)) {
-        p->phase = PENDING_GRANT;
+        enter(p, PENDING_GRANT);
         p->slot = CLUSTER_LEASES_MAX;
     } else if (sentence[0]) {
         refuse(p, sentence);
@@ -230,7 +238,7 @@ static void send(struct pending *p)
     ask.command = bytes_of(p->command, p->len);
     if (is_lease(p) && !compose_lease(p, &ask.command))
         return;
-    p->phase = PENDING_SENT;
+    enter(p, PENDING_SENT);
     p->sent_to = c->raft.leader;
     if (c->raft.leader == c->self) {
         propose_asked(c, PROPOSE_SELF, (uint8_t)p->kind, &ask);
@@ -252,7 +260,6 @@ static void look_at_applied(struct cluster *c)
 
         if (p->phase != PENDING_APPLY || p->index > c->applying)
             continue;
-        c->ask_waits--;
         if (p->refused)
             finish(p, CLUSTER_REFUSED, p->by);
         else
@@ -284,18 +291,11 @@ static struct pending *find(struct cluster *c, uint64_t number)
 
 static void wait_for(struct pending *p, uint64_t index, bool refused)
 {
-    p->phase = PENDING_APPLY;
+    enter(p, PENDING_APPLY);
     p->index = index;
     p->refused = refused;
-    p->cluster->ask_waits++;
     arm(p, p->deadline);
     drive_stir(p->cluster);
-}
-
-static void leave_waiting(struct pending *p)
-{
-    if (p->phase == PENDING_APPLY)
-        p->cluster->ask_waits--;
 }
 
 /* The document has answered. */
@@ -306,7 +306,6 @@ static void decided(struct pending *p, enum document_outcome outcome, const char
     char name[CLUSTER_RESOURCE_MAX];
     uint32_t slot;
 
-    leave_waiting(p);
     /* Removed by the first try, whose answer was lost. */
     if (p->kind == CLUSTER_NODE_REMOVE && p->unsure && outcome == DOCUMENT_MISSING)
         outcome = DOCUMENT_APPLIED;
