@@ -374,25 +374,36 @@ void propose_step(struct cluster *c)
     reply_to(c, c->transfer.asker, &reply);
 }
 
-static struct confirm *new_confirm(struct cluster *c)
-{
-    struct confirm *confirm = &c->confirms[++c->confirm_number % DRIVE_CONFIRMS];
+_Static_assert(DRIVE_CONFIRMS > (int)RAFT_READS_MAX, "one that waits is never written over");
 
-    *confirm = (struct confirm){.id = c->confirm_number};
-    return confirm;
+/* Takes a place only when consensus took the question: those that wait keep theirs. */
+static enum raft_outcome ask_quorum(struct cluster *c, struct confirm asked)
+{
+    enum raft_outcome outcome;
+
+    asked.id = c->confirm_number + 1;
+    outcome = raft_confirm(&c->raft, asked.id, loop_now(c->loop));
+    if (outcome != RAFT_ACCEPTED)
+        return outcome;
+    c->confirm_number = asked.id;
+    c->confirms[asked.id % DRIVE_CONFIRMS] = asked;
+    return RAFT_ACCEPTED;
+}
+
+/* The last place is for leases: however many read, they are confirmed. */
+static bool room_to_read(const struct cluster *c)
+{
+    return c->raft.reads + c->raft.reads_lost < RAFT_READS_MAX - 1;
 }
 
 static void confirm_read(struct cluster *c, uint32_t asker, uint64_t number)
 {
-    struct confirm *confirm = new_confirm(c);
-    enum raft_outcome outcome;
+    enum raft_outcome outcome = RAFT_BUSY;
     struct ask_reply reply;
 
-    confirm->asker = asker;
-    confirm->number = number;
-    outcome = raft_confirm(&c->raft, confirm->id, loop_now(c->loop));
+    if (room_to_read(c))
+        outcome = ask_quorum(c, (struct confirm){.asker = asker, .number = number});
     if (outcome != RAFT_ACCEPTED) {
-        confirm->id = 0;
         reply = of_outcome(c, number, outcome);
         reply_to(c, asker, &reply);
     }
@@ -401,7 +412,6 @@ static void confirm_read(struct cluster *c, uint32_t asker, uint64_t number)
 
 void propose_confirm_leases(struct cluster *c)
 {
-    struct confirm *confirm;
     uint64_t round;
 
     if (!c->established)
@@ -409,12 +419,8 @@ void propose_confirm_leases(struct cluster *c)
     round = lease_grantor_round(&c->grantor);
     if (round == 0)
         return;
-    confirm = new_confirm(c);
-    confirm->lease = true;
-    confirm->round = round;
     /* One that is refused is made up for by the requests of the next heartbeat. */
-    if (raft_confirm(&c->raft, confirm->id, loop_now(c->loop)) != RAFT_ACCEPTED)
-        confirm->id = 0;
+    (void)ask_quorum(c, (struct confirm){.lease = true, .round = round});
 }
 
 static void confirmed(struct cluster *c, struct confirm *confirm, const struct raft_read *read)
