@@ -452,8 +452,10 @@ void beat_heard(struct cluster *c, struct place *place, struct bytes bytes, bool
         return;
     }
     place->foreign = false;
-    if (is_impostor(c, place, beat))
+    if (is_impostor(c, place, beat)) {
+        place->life = (struct life){0};
         return;
+    }
     remember(c, place, beat);
     if (c->events.heard_moment && beat->clock_ms)
         c->events.heard_moment(
