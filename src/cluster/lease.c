@@ -36,18 +36,23 @@ static void check_rules(const struct lease_rules *rules)
 
 /* ---- the holder ---- */
 
+/* What touches one slot checks that one: all others are as they were, and what they share only grows. */
+static void check_held(const struct lease_holder *holder, uint32_t slot)
+{
+    const struct lease_held *held = &holder->slots[slot];
+
+    check_rules(&holder->rules);
+    must(held->end.ns >= held->from.ns);
+    must(held->wanted || held->end.ns == held->from.ns);
+    must(!held->wanted || !held->released);
+    must(held->since <= holder->asked + 1);
+    must(ns_between(held->from, held->end) <= holder->rules.lease_ns);
+}
+
 static void check_holder(const struct lease_holder *holder)
 {
-    check_rules(&holder->rules);
-    for (uint32_t i = 0; i < CLUSTER_LEASES_MAX; i++) {
-        const struct lease_held *held = &holder->slots[i];
-
-        must(held->end.ns >= held->from.ns);
-        must(held->wanted || held->end.ns == held->from.ns);
-        must(!held->wanted || !held->released);
-        must(held->since <= holder->asked + 1);
-        must(ns_between(held->from, held->end) <= holder->rules.lease_ns);
-    }
+    for (uint32_t i = 0; i < CLUSTER_LEASES_MAX; i++)
+        check_held(holder, i);
 }
 
 void lease_holder_init(struct lease_holder *holder, const struct lease_rules *rules)
@@ -61,11 +66,11 @@ void lease_holder_want(struct lease_holder *holder, uint32_t slot, uint64_t epoc
     struct lease_held *held = &holder->slots[slot];
 
     must(slot < CLUSTER_LEASES_MAX);
-    check_holder(holder);
+    check_held(holder, slot);
     if (held->epoch == epoch && (held->wanted || held->released))
         return;
     *held = (struct lease_held){.wanted = true, .epoch = epoch, .since = holder->asked + 1};
-    check_holder(holder);
+    check_held(holder, slot);
 }
 
 static void let_go(struct lease_held *held)
@@ -78,7 +83,7 @@ void lease_holder_unwant(struct lease_holder *holder, uint32_t slot)
 {
     must(slot < CLUSTER_LEASES_MAX);
     let_go(&holder->slots[slot]);
-    check_holder(holder);
+    check_held(holder, slot);
 }
 
 void lease_holder_release(struct lease_holder *holder, uint32_t slot)
@@ -86,7 +91,7 @@ void lease_holder_release(struct lease_holder *holder, uint32_t slot)
     must(slot < CLUSTER_LEASES_MAX);
     holder->slots[slot].released |= holder->slots[slot].wanted;
     let_go(&holder->slots[slot]);
-    check_holder(holder);
+    check_held(holder, slot);
 }
 
 uint64_t lease_holder_ask(struct lease_holder *holder, struct instant now)
@@ -103,7 +108,7 @@ bool lease_holder_granted(struct lease_holder *holder, uint32_t slot, uint64_t e
     struct lease_held *held = &holder->slots[slot % CLUSTER_LEASES_MAX];
     struct instant from, end;
 
-    check_holder(holder);
+    check_held(holder, slot % CLUSTER_LEASES_MAX);
     if (slot >= CLUSTER_LEASES_MAX || !held->wanted || held->epoch != epoch)
         return false;
     if (request < held->since || request > holder->asked ||
@@ -115,7 +120,7 @@ bool lease_holder_granted(struct lease_holder *holder, uint32_t slot, uint64_t e
         return false;
     held->from = from;
     held->end = end;
-    check_holder(holder);
+    check_held(holder, slot % CLUSTER_LEASES_MAX);
     return true;
 }
 
@@ -151,6 +156,8 @@ static void check_account(const struct lease_grantor *grantor, const struct leas
 {
     bool waits = account->first.request != 0;
 
+    check_rules(&grantor->rules);
+    must(!grantor->established || grantor->leading);
     must(waits || account->newest.request == 0);
     must(!waits || account->holder.member != 0);
     must(!waits || (account->closings == 0 && !account->ended));
@@ -162,8 +169,6 @@ static void check_account(const struct lease_grantor *grantor, const struct leas
 
 static void check_grantor(const struct lease_grantor *grantor)
 {
-    check_rules(&grantor->rules);
-    must(!grantor->established || grantor->leading);
     for (uint32_t i = 0; i < CLUSTER_LEASES_MAX; i++)
         check_account(grantor, &grantor->accounts[i]);
 }
@@ -223,7 +228,7 @@ void lease_grantor_holds(struct lease_grantor *grantor, uint32_t slot, struct li
     struct lease_account *account = &grantor->accounts[slot];
 
     must(slot < CLUSTER_LEASES_MAX);
-    check_grantor(grantor);
+    check_account(grantor, account);
     if (account->epoch == epoch && life_equal(account->holder, holder))
         return;
     *account = (struct lease_account){.holder = holder, .epoch = epoch};
@@ -251,14 +256,14 @@ bool lease_grantor_asked(struct lease_grantor *grantor, uint32_t slot, struct li
     struct lease_account *account = &grantor->accounts[slot % CLUSTER_LEASES_MAX];
     struct lease_receipt receipt = {request, grantor->round, now};
 
-    check_grantor(grantor);
+    check_account(grantor, account);
     if (slot >= CLUSTER_LEASES_MAX || !takes(grantor, account, holder, epoch, request))
         return false;
     if (account->first.request == 0)
         account->first = receipt;
     else
         account->newest = receipt;
-    check_grantor(grantor);
+    check_account(grantor, account);
     return true;
 }
 
@@ -316,7 +321,7 @@ struct instant lease_grantor_may_change(const struct lease_grantor *grantor, uin
     const struct lease_account *account = &grantor->accounts[slot];
 
     must(slot < CLUSTER_LEASES_MAX);
-    check_grantor(grantor);
+    check_account(grantor, account);
     if (!grantor->established)
         return NEVER;
     if (account->holder.member == 0 || account->ended)
@@ -331,12 +336,12 @@ void lease_grantor_close(struct lease_grantor *grantor, uint32_t slot, uint64_t 
     struct lease_account *account = &grantor->accounts[slot];
 
     must(slot < CLUSTER_LEASES_MAX);
-    check_grantor(grantor);
+    check_account(grantor, account);
     if (!grantor->leading || account->epoch != epoch)
         return;
     forget_receipts(account);
     account->closings++;
-    check_grantor(grantor);
+    check_account(grantor, account);
 }
 
 /* Another proposal may be on its way still, and one that is about an earlier holder says nothing of this one. */
@@ -360,11 +365,11 @@ void lease_grantor_released(struct lease_grantor *grantor, uint32_t slot, struct
 {
     struct lease_account *account = &grantor->accounts[slot % CLUSTER_LEASES_MAX];
 
-    check_grantor(grantor);
+    check_account(grantor, account);
     if (slot < CLUSTER_LEASES_MAX && holder.member && account->epoch == epoch &&
         life_equal(account->holder, holder))
         end_account(account);
-    check_grantor(grantor);
+    check_account(grantor, account);
 }
 
 void lease_grantor_died(struct lease_grantor *grantor, struct life life)

@@ -153,20 +153,43 @@ static bool connected(const struct links *links, uint32_t i, uint32_t j, enum vi
     return view == POSSIBLE || there == LINKS_HEARS || back == LINKS_HEARS;
 }
 
-/* The places that can be reached from one. */
-static uint16_t component(const struct links *links, uint32_t start, enum view view,
-                          struct instant now)
-{
-    uint16_t reached = (uint16_t)(1u << start), before = 0;
+/* Each place's neighbours. */
+struct neighbours {
+    uint16_t of[CLUSTER_NODES_MAX];
+};
 
-    while (reached != before) {
-        before = reached;
-        for (uint32_t i = 0; i < links->count; i++)
-            for (uint32_t j = 0; (reached >> i & 1) && j < links->count; j++)
-                if (!(reached >> j & 1) && connected(links, i, j, view, now))
-                    reached |= (uint16_t)(1u << j);
+static void find_neighbours(const struct links *links, enum view view, struct instant now,
+                            struct neighbours *out)
+{
+    *out = (struct neighbours){0};
+    for (uint32_t i = 0; i < links->count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (connected(links, i, j, view, now)) {
+                out->of[i] |= (uint16_t)(1u << j);
+                out->of[j] |= (uint16_t)(1u << i);
+            }
+}
+
+/* The places that can be reached from one. */
+static uint16_t component(const struct neighbours *neighbours, uint32_t start)
+{
+    uint16_t reached = (uint16_t)(1u << start), seen = 0;
+
+    while (reached != seen) {
+        uint32_t next = (uint32_t)__builtin_ctz((uint32_t)(reached & ~seen));
+
+        seen |= (uint16_t)(1u << next);
+        reached |= neighbours->of[next];
     }
     return reached;
+}
+
+static uint16_t component_of(const struct links *links, uint32_t place, struct instant now)
+{
+    struct neighbours neighbours;
+
+    find_neighbours(links, SURE, now, &neighbours);
+    return component(&neighbours, place);
 }
 
 static bool is_majority(const struct links *links, uint16_t places)
@@ -184,7 +207,7 @@ uint32_t links_component(const struct links *links, uint32_t member, struct inst
                          uint32_t *out)
 {
     int place = place_of(links, member);
-    uint16_t reached = place < 0 ? 0 : component(links, (uint32_t)place, SURE, now);
+    uint16_t reached = place < 0 ? 0 : component_of(links, (uint32_t)place, now);
     uint32_t count = 0;
 
     check(links);
@@ -199,7 +222,7 @@ bool links_sees_quorum(const struct links *links, uint32_t member, struct instan
     int place = place_of(links, member);
 
     check(links);
-    return place >= 0 && is_majority(links, component(links, (uint32_t)place, SURE, now));
+    return place >= 0 && is_majority(links, component_of(links, (uint32_t)place, now));
 }
 
 /* ---- findings ---- */
@@ -226,15 +249,17 @@ static void judge_pair(struct links *links, uint32_t i, uint32_t j, struct insta
 void links_judge(struct links *links, struct instant now, struct links_findings *out)
 {
     bool quorum = links->count == 0;
+    struct neighbours neighbours;
 
     check(links);
+    find_neighbours(links, POSSIBLE, now, &neighbours);
     out->count = 0;
     for (uint32_t i = 0; i < links->count; i++)
         for (uint32_t j = 0; j < links->count; j++)
             judge_pair(links, i, j, now, out);
     for (uint32_t i = 0; i < links->count; i++) {
         struct links_known *known = &links->known[i];
-        bool cut_off = !is_majority(links, component(links, i, POSSIBLE, now));
+        bool cut_off = !is_majority(links, component(&neighbours, i));
 
         quorum |= !cut_off;
         if (cut_off != known->cut_off)

@@ -109,7 +109,7 @@ int64_t sim_clock_read(const struct sim_host *host, enum loop_clock clock)
     never("a clock that does not exist");
 }
 
-int64_t sim_clock_when(const struct sim_host *host, int64_t local)
+int64_t sim_clock_when(struct sim_host *host, int64_t local)
 {
     int64_t ahead = local - host->clock.monotonic, passed_ns;
 
@@ -117,16 +117,21 @@ int64_t sim_clock_when(const struct sim_host *host, int64_t local)
         return host->clock.since;
     if (local == INT64_MAX)
         return INT64_MAX;
+    /* Between two of its turns a host is asked for the same moment at every step. */
+    if (host->clock.asked == local)
+        return host->clock.when;
     passed_ns = (int64_t)((double)ahead / (1.0 + (double)host->clock.drift_ppm / PPM));
     /* Rounding may leave it a few ns early, and early is what a timer never is. */
     while (local_of(host, passed_ns) < ahead)
         passed_ns++;
-    return host->clock.since + passed_ns;
+    host->clock.asked = local;
+    host->clock.when = host->clock.since + passed_ns;
+    return host->clock.when;
 }
 
 void sim_clock_drift(struct sim_host *host, int64_t drift_ppm)
 {
-    sim_clock_jump(host, 0, 0);
+    sim_clock_jump(host, 0, 0); /* which forgets what was answered by the old rate */
     host->clock.drift_ppm = drift_ppm;
 }
 
@@ -212,7 +217,7 @@ void sim_world_fini(struct sim_world *world)
 }
 
 /* True time of the host's next turn. */
-static int64_t due(const struct sim_host *host)
+static int64_t due(struct sim_host *host)
 {
     int64_t soonest = host->free_at > host->world->now ? host->free_at : host->world->now;
     int64_t wait, local;

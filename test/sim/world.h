@@ -41,6 +41,7 @@ struct sim_clock {
     int64_t drift_ppm;
     int64_t since;                 /* true time of the last change */
     int64_t monotonic, boot, wall; /* at that moment */
+    int64_t asked, when;           /* the last answer of sim_clock_when; asked 0: none */
 };
 
 /* How a host's disk behaves; what it holds is elsewhere. */
@@ -105,7 +106,7 @@ bool sim_step(struct sim_world *world, int64_t until);
 
 int64_t sim_clock_read(const struct sim_host *host, enum loop_clock clock);
 /* True time at which the host's monotonic clock will show `local`. */
-int64_t sim_clock_when(const struct sim_host *host, int64_t local);
+int64_t sim_clock_when(struct sim_host *host, int64_t local);
 void sim_clock_drift(struct sim_host *host, int64_t drift_ppm);
 void sim_clock_jump(struct sim_host *host, int64_t boot_ns, int64_t wall_ns);
 
