@@ -299,6 +299,7 @@ static void start_listening(struct balancer *b, struct door *door)
 {
     door->listener.accepted = session_accepted;
     door->listener.starved = session_starved;
+    door->listener.shared = true;
     listener_start(b->loop, &door->listener, door->fd);
     door->state = DOOR_OPEN;
 }

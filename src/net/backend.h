@@ -210,7 +210,12 @@ void relay_abandon(struct stream *stream); /* both of those that it takes part i
 
 /* ---- listener.c ---- */
 
-enum { LISTENER_STARTED = 1u << 0, LISTENER_DRAINING = 1u << 1, LISTENER_BACKEND = 1u << 8 };
+enum {
+    LISTENER_STARTED = 1u << 0,
+    LISTENER_DRAINING = 1u << 1,
+    LISTENER_PAUSED = 1u << 2, /* the back end does not follow it */
+    LISTENER_BACKEND = 1u << 8
+};
 enum {
     WATCH_READ = 1u << 0,
     WATCH_WRITE = 1u << 1,

@@ -10,7 +10,8 @@ static void pause_accepting(struct listener *listener, int error)
     struct loop *loop = listener->loop;
 
     loop->backend->unlisten(listener);
-    timer_arm(loop, &listener->resume, after_ms(loop->now, ACCEPT_PAUSE_MS));
+    listener->flags |= LISTENER_PAUSED;
+    timer_arm(loop, &listener->due, after_ms(loop->now, ACCEPT_PAUSE_MS));
     listener->starved(listener, error);
 }
 
@@ -76,14 +77,53 @@ static void drain(struct listener *listener)
         listener->starved(listener, error);
 }
 
-static void resume(struct timer *timer)
+/* Of all listeners of a process in the same turn: a process that is idle wakes once for all of them. */
+static void look_later(struct listener *listener)
 {
-    struct listener *listener = container_of(timer, struct listener, resume);
+    const int64_t every = LISTENER_LOOK_MS * NS_PER_MS;
+    int64_t now = listener->loop->now.ns;
+
+    if (listener->shared)
+        timer_arm(listener->loop, &listener->due, (struct instant){now - now % every + every});
+}
+
+/*
+ * One connection wakes one process, and one that is stopped or killed between that and its accept has used the wake-up:
+ * the others would hear of the connection only with the next one.
+ */
+static void look(struct listener *listener)
+{
+    int error = accept_some(listener, ACCEPT_TURN, LISTENER_STARTED);
+
+    if (!(listener->flags & LISTENER_STARTED))
+        return;
+    if (error == 0)
+        timer_arm(listener->loop, &listener->due, listener->loop->now);
+    else if (error == EAGAIN)
+        look_later(listener);
+    else
+        pause_accepting(listener, error);
+}
+
+static void resume(struct listener *listener)
+{
+    listener->flags &= ~LISTENER_PAUSED;
+    if (listener->loop->backend->listen(listener))
+        look_later(listener);
+    else
+        pause_accepting(listener, errno);
+}
+
+static void fall_due(struct timer *timer)
+{
+    struct listener *listener = container_of(timer, struct listener, due);
 
     if (listener->flags & LISTENER_DRAINING)
         drain(listener);
-    else if (!listener->loop->backend->listen(listener))
-        pause_accepting(listener, errno);
+    else if (listener->flags & LISTENER_PAUSED)
+        resume(listener);
+    else
+        look(listener);
 }
 
 void listener_start(struct loop *loop, struct listener *listener, int fd)
@@ -95,10 +135,14 @@ void listener_start(struct loop *loop, struct listener *listener, int fd)
     listener->flags = LISTENER_STARTED;
     listener->poll = NULL;
     listener->share = 1;
-    timer_init(&listener->resume, resume);
+    timer_init(&listener->due, fall_due);
+    if (loop->backend->listen(listener)) {
+        look_later(listener);
+        return;
+    }
     /* A kernel that cannot follow it now is asked again in the first turn, where `starved` can be told. */
-    if (!loop->backend->listen(listener))
-        timer_arm(loop, &listener->resume, loop->now);
+    listener->flags |= LISTENER_PAUSED;
+    timer_arm(loop, &listener->due, loop->now);
 }
 
 void listener_stop(struct listener *listener, bool drain_first)
@@ -107,9 +151,9 @@ void listener_stop(struct listener *listener, bool drain_first)
         return;
     listener->loop->backend->unlisten(listener);
     listener->flags = drain_first ? LISTENER_DRAINING : 0;
-    timer_cancel(listener->loop, &listener->resume);
+    timer_cancel(listener->loop, &listener->due);
     if (drain_first)
-        timer_arm(listener->loop, &listener->resume, listener->loop->now);
+        timer_arm(listener->loop, &listener->due, listener->loop->now);
 }
 
 static uint32_t interest(bool read, bool write)

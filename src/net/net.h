@@ -159,6 +159,9 @@ struct address stream_local(const struct stream *stream);
 
 /* ---- listeners ---- */
 
+/* A shared listener is looked at as often, woken or not: a connection waits no longer for the others when the process that it woke was stopped or killed. */
+enum { LISTENER_LOOK_MS = 250 };
+
 struct listener {
     struct loop *loop;
     int fd; /* borrowed: listener_stop does not close it */
@@ -166,7 +169,8 @@ struct listener {
                      const struct address *peer); /* fd: non-blocking, the callee's */
     /* Accepting paused for 100 ms: out of descriptors or memory. */
     void (*starved)(struct listener *listener, int error);
-    struct timer resume;
+    bool shared; /* other processes accept from it too: see LISTENER_LOOK_MS */
+    struct timer due;
     uint32_t flags;
     uint32_t share; /* connections to be taken in the next turn */
     void *poll;     /* io_uring: what asks the kernel for it */

@@ -5,6 +5,9 @@
 
 #include "net/uring.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 
 /* ---- timers ---- */
@@ -247,6 +250,71 @@ static void a_draining_listener_takes_what_is_queued_and_no_more(void **state)
         close(clients[i]);
 }
 
+/* Another process of those that share a listener, as far as the kernel sees it: it is woken and accepts nothing. */
+struct thief {
+    int epoll, events;
+    _Atomic pid_t tid; /* set: from here on it sleeps in epoll_wait alone */
+    pthread_t thread;
+};
+
+static void *takes_the_wake_up(void *argument)
+{
+    struct thief *thief = argument;
+    struct epoll_event event;
+
+    atomic_store(&thief->tid, gettid());
+    thief->events = epoll_wait(thief->epoll, &event, 1, HANG_S * 1000);
+    return NULL;
+}
+
+static bool sleeps(pid_t tid)
+{
+    char path[64], text[512] = "";
+    const char *end;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    end = strrchr(text, ')');
+    return end && end[1] == ' ' && end[2] == 'S';
+}
+
+/* It stands before the loop in the socket's queue of those who wait. */
+static void let_a_thief_wait(struct thief *thief, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+
+    thief->epoll = epoll_create1(EPOLL_CLOEXEC);
+    assert_true(thief->epoll >= 0);
+    assert_int_equal(epoll_ctl(thief->epoll, EPOLL_CTL_ADD, fd, &event), 0);
+    assert_int_equal(pthread_create(&thief->thread, NULL, takes_the_wake_up, thief), 0);
+    while (atomic_load(&thief->tid) == 0 || !sleeps(atomic_load(&thief->tid)))
+        sched_yield();
+}
+
+static void a_connection_whose_wake_up_another_process_took_is_accepted(void **state)
+{
+    struct world *world = world_of(state);
+    struct thief thief = {.epoll = -1};
+    struct door door = {.world = world};
+    int fd = open_listener(), client;
+
+    let_a_thief_wait(&thief, fd);
+    door.listener = (struct listener){.accepted = lets_in, .starved = starves, .shared = true};
+    listener_start(world->loop, &door.listener, fd);
+    client = dial(port_of(fd));
+    assert_int_equal(pthread_join(thief.thread, NULL), 0);
+    assert_int_equal(thief.events, 1);
+    TURN_UNTIL(world, door.accepted == 1);
+    assert_int_equal(door.starved, 0);
+    close_door(&door);
+    close(client);
+    close(thief.epoll);
+}
+
 static void out_of_descriptors_it_pauses_says_so_and_goes_on(void **state)
 {
     struct world *world = world_of(state);
@@ -419,6 +487,7 @@ int main(void)
         BOTH(a_listener_accepts_all_who_come),
         BOTH(a_stopped_listener_leaves_the_rest_to_others),
         BOTH(a_draining_listener_takes_what_is_queued_and_no_more),
+        BOTH(a_connection_whose_wake_up_another_process_took_is_accepted),
         BOTH(out_of_descriptors_it_pauses_says_so_and_goes_on),
         BOTH(a_port_in_use_is_a_sentence),
         BOTH(a_watch_is_told_as_long_as_its_descriptor_is_ready),
