@@ -96,6 +96,7 @@ struct store_disk {
     uint32_t vote;
     uint8_t slot; /* of the snapshot's two files; 0: none, 1, 2 */
     uint64_t snapshot_index, snapshot_term;
+    struct wal_place log; /* as 'meta' has it: nothing beyond this segment is acknowledged */
 };
 
 enum store_end { STORE_OK, STORE_FULL, STORE_FAILED };

@@ -5,7 +5,12 @@
 
 #include <errno.h>
 
-enum { IDENTITY_FORMAT = 1, META_FORMAT = 1, SEGMENTS_MAX = 128 };
+enum {
+    IDENTITY_FORMAT = 1,
+    META_FORMAT = 2,
+    META_WITHOUT_LOG = 1, /* does not say to which segment the log reaches; never written */
+    SEGMENTS_MAX = 128,
+};
 
 /* ---- small records ---- */
 
@@ -25,6 +30,7 @@ static bool write_identity(struct store *store, bool clean, struct err *err)
 static bool write_meta(struct store_disk *disk, struct err *err)
 {
     uint8_t bytes[64];
+    struct wal_place log = wal_newest(disk->wal);
     struct buf out;
 
     buf_over(&out, bytes, sizeof bytes);
@@ -34,7 +40,20 @@ static bool write_meta(struct store_disk *disk, struct err *err)
     pack_u8(&out, disk->slot);
     pack_u64(&out, disk->snapshot_index);
     pack_u64(&out, disk->snapshot_term);
-    return wal_meta_write(&disk->meta, buf_bytes(&out), err);
+    pack_u64(&out, log.log);
+    pack_u64(&out, log.segment);
+    if (!wal_meta_write(&disk->meta, buf_bytes(&out), err))
+        return false;
+    disk->log = log;
+    return true;
+}
+
+/* Before anything in a segment is acknowledged, 'meta' says that it must be there. */
+static bool remember_log(struct store_disk *disk, struct err *err)
+{
+    struct wal_place log = wal_newest(disk->wal);
+
+    return (log.log == disk->log.log && log.segment == disk->log.segment) || write_meta(disk, err);
 }
 
 static bool read_identity(struct cluster *c, struct err *err)
@@ -71,7 +90,11 @@ static bool read_meta(struct store_disk *disk, struct err *err)
     disk->slot = unpack_u8(&in);
     disk->snapshot_index = unpack_u64(&in);
     disk->snapshot_term = unpack_u64(&in);
-    if (format != META_FORMAT || !unpack_ended(&in) || disk->slot > 2)
+    /* There was a log before there was a 'meta'. */
+    disk->log.log = format == META_WITHOUT_LOG ? 0 : unpack_u64(&in);
+    disk->log.segment = format == META_WITHOUT_LOG ? 1 : unpack_u64(&in);
+    if ((format != META_FORMAT && format != META_WITHOUT_LOG) || !unpack_ended(&in) ||
+        disk->slot > 2)
         return err_set(err, ERR_SYSTEM, "'meta' has format %u, which this version cannot read",
                        format);
     return true;
@@ -230,7 +253,8 @@ static bool restore(struct cluster *c, struct store_found *found, struct err *er
     if (disk->meta.len == 0)
         return err_set(err, ERR_SYSTEM,
                        "'meta' is missing: nobody knows what this node has voted for");
-    if (!read_snapshot(c, found, err) || !read_log(c, err) || !finish_recovery(c, found, err))
+    if (!read_snapshot(c, found, err) || !read_log(c, err) || !remember_log(disk, err) ||
+        !finish_recovery(c, found, err))
         return false;
     count = c->entries.next - c->entries.first;
     found->entries = calloc(count + 1, sizeof *found->entries);
@@ -279,7 +303,14 @@ bool store_open(struct cluster *c, struct store_found *found, struct err *err)
         return err_during(err, "count this start");
     if (!wal_meta_open(&disk->meta, disk->disk, "meta", err) || !read_meta(disk, err))
         return false;
-    if (!wal_open(&disk->wal, disk->disk, &options, err) || !read_charter(c, found, err))
+    options.expected = disk->log;
+    if (!wal_open(&disk->wal, disk->disk, &options, err)) {
+        if (err->number == ENOENT)
+            err_prefix(err, "what this node has acknowledged is gone: put the log's files back, or "
+                            "empty this directory to come back as a new node");
+        return false;
+    }
+    if (!read_charter(c, found, err))
         return false;
     return found->member ? restore(c, found, err) : begin_blank(disk, err);
 }
@@ -353,6 +384,8 @@ static void persist_work(struct job *job)
     }
     if (persist->log && persist->end == STORE_OK)
         persist->end = write_log(disk, persist, &persist->err);
+    if (persist->end != STORE_FAILED && !remember_log(disk, &persist->err))
+        persist->end = STORE_FAILED;
 }
 
 static void tell_full(struct cluster *c, bool full)
@@ -478,7 +511,8 @@ static void snapshot_work(struct job *job)
     snapshot->end = STORE_OK;
     if (!write_snapshot(disk, snapshot))
         snapshot->end = snapshot->err.number == ENOSPC ? STORE_FULL : STORE_FAILED;
-    else if (!trim_log(disk, snapshot) || !write_charter(disk, snapshot))
+    else if (!trim_log(disk, snapshot) || !remember_log(disk, &snapshot->err) ||
+             !write_charter(disk, snapshot))
         snapshot->end = STORE_FAILED;
 }
 

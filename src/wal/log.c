@@ -112,6 +112,11 @@ uint32_t wal_segments(const struct wal *wal)
     return wal->count;
 }
 
+struct wal_place wal_newest(const struct wal *wal)
+{
+    return (struct wal_place){wal->id, wal->segments[wal->count - 1].sequence};
+}
+
 /* ---- staging ---- */
 
 static void empty_stage(struct wal *wal)

@@ -313,13 +313,38 @@ static bool found(struct wal *wal, struct err *err)
     return log_need_spares(wal, 2, err) && log_begin_segment(wal, err);
 }
 
+/* Nothing inside the files tells that the newest ones are gone, or all: that is for the owner to know. */
+static bool check_newest(struct wal *wal, struct err *err)
+{
+    uint64_t expected = wal->options.expected.segment;
+    uint64_t newest = wal->count > 0 ? log_newest(wal)->sequence : 0;
+    char name[DISK_NAME_MAX];
+
+    if (newest >= expected)
+        return true;
+    log_segment_name(wal, expected, name);
+    if (newest == 0)
+        err_record(err, ERR_SYSTEM, ENOENT, "none of its segments is there");
+    else
+        err_record(err, ERR_SYSTEM, ENOENT, "its newest segment, '%s', is missing", name);
+    return false;
+}
+
+static bool check_log(const struct wal *wal, struct err *err)
+{
+    if (wal->options.expected.log == 0 || wal->options.expected.log == wal->id)
+        return true;
+    err_record(err, ERR_SYSTEM, EILSEQ, "its segments are those of another log");
+    return false;
+}
+
 bool log_recover(struct wal *wal, struct err *err)
 {
-    if (!find_files(wal, err) || !log_sync_names(wal, err))
+    if (!find_files(wal, err) || !check_newest(wal, err) || !log_sync_names(wal, err))
         return false;
     if (wal->count == 0)
         return found(wal, err);
-    if (!recover_segments(wal, err))
+    if (!recover_segments(wal, err) || !check_log(wal, err))
         return false;
     /* On a full disk a log can still be read, and perhaps written until its segment is full. */
     return log_need_spares(wal, 1, err) || err->number == ENOSPC;

@@ -29,6 +29,11 @@ enum {
     WAL_OVERHEAD = 128,  /* a record's body is at most segment_bytes - WAL_OVERHEAD */
 };
 
+/* A segment of a log: which log, and which of its segments in the order in which they were begun, from 1. */
+struct wal_place {
+    uint64_t log, segment;
+};
+
 struct wal_options {
     const char *prefix;     /* of the files' names: letters, digits, '-'; copied */
     uint32_t segment_bytes; /* a multiple of 4096; the same for as long as the log lives */
@@ -36,6 +41,9 @@ struct wal_options {
     uint32_t spares; /* 1 to 8: emptied segments that are kept for use. The last one is reserved for
                              * truncations and resets, so these work on a full disk */
     uint64_t seed;   /* random, a different one at each open */
+    /* What wal_newest has said before, as far as the owner remembers; a part that it does not know is 0. A log whose files do not reach
+     * to it has lost some: it is refused (ENOENT), and none is made in its place. */
+    struct wal_place expected;
 };
 
 struct wal_record {
@@ -54,6 +62,8 @@ uint64_t
 wal_next(const struct wal *wal); /* the index that the next record has to have; staged ones count */
 uint64_t wal_durable(const struct wal *wal); /* the last index known to be durable; 0: none */
 uint32_t wal_segments(const struct wal *wal);
+/* The newest segment. What is in a segment is safe from being missed only when its owner remembers a place that is no older. */
+struct wal_place wal_newest(const struct wal *wal);
 
 /* Stages one record; its index is wal_next, the body is copied. When the segment is full, what was staged before is made durable and
  * the next segment begun. Fails with ENOSPC without the record: those staged before it remain. */

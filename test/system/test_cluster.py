@@ -180,6 +180,25 @@ def test_without_a_certificate_it_serves_and_says_why_it_takes_no_part(system):
     wait_until(lambda: cluster["a"].view()["state"] != "halted", 20, "it opens with its certificate")
 
 
+def test_a_node_whose_log_is_gone_serves_and_takes_no_part_until_it_comes_back_as_a_new_one(three):
+    leader = three.agreed()
+    lost = next(name for name in "cba" if name != leader)
+    folder = three[lost].folder / "state" / "cluster"
+    three[lost].stop()
+    for file in folder.glob("log-*"):
+        file.unlink()
+    three[lost].start()
+    said = three[lost].said("status", code=6)
+    assert said.startswith("serving: yes")
+    assert "none of its segments is there" in said
+    assert not list(folder.glob("log-*")), "no empty log takes its place"
+    assert not three[leader].member(lost)["linked"]
+    three[lost].stop()
+    shutil.rmtree(folder)
+    three[lost].start()
+    wait_until(lambda: three[leader].member(lost)["role"] == "voter", 30, f"{lost} votes")
+
+
 def test_certificates_are_renewed_without_a_restart(three):
     leader = three.agreed()
     made = three.system.folder / "authority"

@@ -1,6 +1,7 @@
 /*
  * What a disk does to a node: it starts with what it had, or says which file is wrong. It never goes on as if nothing were.
  */
+#include "wal/wal.h"
 #include "world.h"
 
 #include <fcntl.h>
@@ -137,6 +138,115 @@ static void a_charter_that_is_gone_refuses_the_start(void **state)
     world_close(&world);
 }
 
+static void remove_file(const struct world *world, uint32_t i, const char *file)
+{
+    char path[256];
+
+    name_file(world, i, file, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static bool is_there(const struct world *world, uint32_t i, const char *file)
+{
+    char path[256];
+
+    name_file(world, i, file, path);
+    return access(path, F_OK) == 0;
+}
+
+#define SEGMENT "log-0000000000000001"
+#define NEXT_SEGMENT "log-0000000000000002"
+
+/* As often as it is tried: what it acknowledged is not there, so it may not vote as if it were. */
+static void a_log_that_is_gone_refuses_the_start(void **state)
+{
+    struct world world;
+
+    (void)state;
+    one_node(&world);
+    remove_file(&world, 0, SEGMENT);
+    assert_refuses(&world, 0, "none of its segments is there");
+    assert_refuses(&world, 0, "what this node has acknowledged is gone");
+    assert_false(is_there(&world, 0, SEGMENT));
+    world_close(&world);
+}
+
+static void a_newest_segment_that_is_gone_refuses_the_start(void **state)
+{
+    struct document_command command = world_drain("kept");
+    struct answer answer;
+    struct world world;
+
+    (void)state;
+    world_open(&world, 1);
+    world.segment_bytes = 16384;
+    world_start_all(&world);
+    while (!is_there(&world, 0, NEXT_SEGMENT)) {
+        answer = world_command(&world, 0, &command);
+        assert_done(answer);
+        command.based_on = answer.version;
+    }
+    world_stop(&world, 0, false);
+    remove_file(&world, 0, NEXT_SEGMENT);
+    assert_refuses(&world, 0, "'" NEXT_SEGMENT "', is missing");
+    world_close(&world);
+}
+
+/* Leaves 'meta' as it was before it said which segment the log reaches to. */
+static void write_old_meta(const struct world *world, uint32_t i)
+{
+    enum { PLACE_BYTES = 16 };
+    struct wal_meta meta = {0};
+    uint8_t body[WAL_META_BYTES_MAX];
+    struct disk *disk;
+    struct err err;
+    size_t len;
+
+    assert_true(disk_open(&disk, world->nodes[i].directory, &err));
+    assert_true(wal_meta_open(&meta, disk, "meta", &err));
+    len = meta.len - PLACE_BYTES;
+    memcpy(body, meta.body, len);
+    assert_int_equal(body[0], 2);
+    body[0] = 1;
+    assert_true(wal_meta_write(&meta, bytes_of(body, len), &err));
+    wal_meta_close(&meta);
+    disk_close(disk);
+}
+
+static void a_directory_of_an_older_version_goes_on(void **state)
+{
+    struct document_command command = world_drain("more");
+    struct world world;
+
+    (void)state;
+    one_node(&world);
+    write_old_meta(&world, 0);
+    world_start(&world, 0);
+    assert_done(world_command(&world, 0, &command));
+    world_stop(&world, 0, false);
+    /* That some log was there is known of the old ones too. */
+    write_old_meta(&world, 0);
+    remove_file(&world, 0, SEGMENT);
+    assert_refuses(&world, 0, "none of its segments is there");
+    world_close(&world);
+}
+
+static void a_log_of_another_node_refuses_the_start(void **state)
+{
+    struct world world, other;
+    char from[256], to[256];
+
+    (void)state;
+    one_node(&world);
+    one_node_of(&other, 100);
+    name_file(&other, 0, SEGMENT, from);
+    name_file(&world, 0, SEGMENT, to);
+    assert_int_equal(rename(from, to), 0);
+    assert_refuses(&world, 0, "another log");
+    world_close(&other);
+    world_close(&world);
+}
+
 static void copy_file(const char *from, const char *to)
 {
     uint8_t bytes[16384];
@@ -218,6 +328,10 @@ int main(void)
         cmocka_unit_test(a_vote_that_is_gone_refuses_the_start),
         cmocka_unit_test(a_snapshot_that_is_gone_refuses_the_start),
         cmocka_unit_test(a_charter_that_is_gone_refuses_the_start),
+        cmocka_unit_test(a_log_that_is_gone_refuses_the_start),
+        cmocka_unit_test(a_newest_segment_that_is_gone_refuses_the_start),
+        cmocka_unit_test(a_directory_of_an_older_version_goes_on),
+        cmocka_unit_test(a_log_of_another_node_refuses_the_start),
         cmocka_unit_test(a_recovery_that_was_cut_short_is_finished),
         cmocka_unit_test(a_charter_of_another_cluster_refuses_the_start),
     };

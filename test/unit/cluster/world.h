@@ -52,6 +52,7 @@ struct world {
     struct node nodes[WORLD_NODES_MAX];
     struct cluster_node file[WORLD_NODES_MAX];
     bool witness_last;
+    uint32_t segment_bytes; /* of the logs; 0: as the program chooses */
 };
 
 static void on_fact(void *context, const struct fact *fact)
@@ -146,6 +147,7 @@ static inline bool world_try_start(struct world *world, uint32_t i, struct err *
                    .drift_ppm = 10000,
                    .detection_beats = 5},
         .config_hash = 1,
+        .log = {.segment_bytes = world->segment_bytes},
         .listeners = &node->listener,
         .listener_count = 1,
         .events = &world_events,

@@ -17,7 +17,8 @@ static struct disk_sim sim;
 static struct wal *wal;
 static struct err err;
 static uint64_t seed;
-static char story[4096]; /* "index:tag=body " of every record */
+static struct wal_place remembered; /* by the owner, of starts before */
+static char story[4096];            /* "index:tag=body " of every record */
 
 static bool try_open(void)
 {
@@ -25,7 +26,8 @@ static bool try_open(void)
                                         .segment_bytes = SEGMENT_BYTES,
                                         .segments_max = 8,
                                         .spares = 1,
-                                        .seed = ++seed};
+                                        .seed = ++seed,
+                                        .expected = remembered};
 
     return wal_open(&wal, &sim.disk, &options, &err);
 }
@@ -40,6 +42,7 @@ static int init(void **state)
 {
     (void)state;
     seed = 0;
+    remembered = (struct wal_place){0};
     disk_sim_init(&sim, 7, 1 << 20);
     start();
     return 0;
@@ -250,6 +253,63 @@ static void a_missing_segment_is_refused(void **state)
     assert_false(try_open());
     assert_string_equal(err.text, "open log 'log': '" SECOND_SEGMENT
                                   "' is damaged at offset 0: the segment is missing");
+}
+
+static void assert_absent(const char *name)
+{
+    struct err open_err;
+    int file;
+
+    assert_false(sim.disk.ops->open(&sim.disk, name, false, &file, &open_err));
+    assert_int_equal(open_err.number, ENOENT);
+}
+
+/* Not once, and then begun anew. */
+static void a_log_that_is_gone_is_refused_to_who_remembers_it(void **state)
+{
+    (void)state;
+    append_synced(1, "a");
+    remembered = wal_newest(wal);
+    stop();
+    assert_true(sim.disk.ops->remove(&sim.disk, FIRST_SEGMENT, &err));
+    for (int i = 0; i < 2; i++) {
+        assert_false(try_open());
+        assert_int_equal(err.number, ENOENT);
+        assert_string_equal(err.text, "open log 'log': none of its segments is there");
+        assert_absent(FIRST_SEGMENT);
+    }
+}
+
+static void a_newest_segment_that_is_gone_is_refused_to_who_remembers_it(void **state)
+{
+    (void)state;
+    remembered = wal_newest(wal);
+    for (char letter = 'a'; letter < 'e'; letter++)
+        append_synced(1, big(letter));
+    assert_int_equal(wal_newest(wal).segment, 2);
+    stop();
+    start(); /* who remembers an older one is content */
+    remembered = wal_newest(wal);
+    stop();
+    assert_true(sim.disk.ops->remove(&sim.disk, SECOND_SEGMENT, &err));
+    assert_false(try_open());
+    assert_int_equal(err.number, ENOENT);
+    assert_string_equal(err.text,
+                        "open log 'log': its newest segment, '" SECOND_SEGMENT "', is missing");
+}
+
+static void another_log_is_refused_to_who_remembers_one(void **state)
+{
+    (void)state;
+    append_synced(1, "a");
+    remembered = wal_newest(wal);
+    remembered.log++;
+    stop();
+    assert_false(try_open());
+    assert_string_equal(err.text, "open log 'log': its segments are those of another log");
+    remembered.log = 0; /* any */
+    start();
+    assert_string_equal(all(), "1:1=a");
 }
 
 static void another_size_of_segments_is_refused(void **state)
@@ -518,6 +578,9 @@ int main(void)
         STORY(a_damaged_middle_is_refused_with_file_and_offset),
         STORY(damage_in_an_older_segment_is_refused_wherever_it_is),
         STORY(a_missing_segment_is_refused),
+        STORY(a_log_that_is_gone_is_refused_to_who_remembers_it),
+        STORY(a_newest_segment_that_is_gone_is_refused_to_who_remembers_it),
+        STORY(another_log_is_refused_to_who_remembers_one),
         STORY(another_size_of_segments_is_refused),
         STORY(what_was_cut_off_never_comes_back),
         STORY(a_truncation_and_what_replaces_it_are_one_change),
