@@ -115,11 +115,10 @@ static void look_at_clocks(struct cluster *c, int64_t late_ns)
         lease_drop(c);
         detector_pardon(&c->detector, now);
     }
-    if (verdict.began || verdict.ended) {
+    if (verdict.began || verdict.ended)
         lease_grantor_tilt(&c->grantor, c->tilt.tilted, tilt_slow(&c->tilt));
-        if (c->member)
-            raft_tilt(&c->raft, c->tilt.tilted, now);
-    }
+    if (c->member && (verdict.drop || verdict.ended))
+        raft_tilt(&c->raft, c->tilt.tilted, now);
     tell_clock(c, &verdict);
 }
 

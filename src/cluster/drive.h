@@ -380,6 +380,8 @@ void beat_send(struct cluster *cluster, struct place *place, bool counts,
                const struct lease_grants *grants);
 /* The requests of this node's leases, to the leader, out of turn. */
 void beat_ask_leases(struct cluster *cluster, struct place *leader);
+/* It leads no more: says so, and resets the links on which it hears nothing. A reset passes where no more data does, because nothing is acknowledged. */
+void beat_resigned(struct cluster *cluster);
 void beat_refused(struct cluster *cluster, struct place *place, uint32_t path);
 void beat_step(struct cluster *cluster);
 bool beat_quorum(struct cluster *cluster); /* as of now */

@@ -113,6 +113,32 @@ void beat_ask_leases(struct cluster *c, struct place *leader)
         emit(c, leader, false);
 }
 
+/* This node itself was kept from hearing: its timers are late, too. */
+static bool was_stopped(const struct cluster *c)
+{
+    int64_t late_ns = ns_between(c->beat_due, loop_now(c->loop));
+
+    return c->tilt.tilted || c->detector.score > 0 ||
+           late_ns > c->timing.heartbeat_ms * NS_PER_MS / 2;
+}
+
+void beat_resigned(struct cluster *c)
+{
+    int64_t election_ns = c->timing.election_ms * NS_PER_MS;
+
+    fill(c, &c->said);
+    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+        struct instant heard;
+
+        if (!c->places[i].linked)
+            continue;
+        emit(c, &c->places[i], false);
+        heard = peers_link(c->peers, i).heard;
+        if (!was_stopped(c) && ns_between(heard, loop_now(c->loop)) >= election_ns)
+            peers_break(c->peers, i, "nothing came for as long as a leader waits for a quorum");
+    }
+}
+
 /* The part that is the same for all is made once. */
 static void send_to_all(struct cluster *c)
 {
@@ -412,6 +438,9 @@ static void from_member(struct cluster *c, struct place *place, const struct bea
     }
     proof_beat(&c->proof, beat->from);
     place->dead = false;
+    raft_peer_tilted(&c->raft, beat->from.member, beat->tilted);
+    if (beat->leader != beat->from.member)
+        raft_leader_left(&c->raft, beat->from.member, beat->term, now);
     if (counts) {
         place->heard = now;
         detector_heard(&c->detector, beat->from, now, &changes);

@@ -260,6 +260,8 @@ static void tell_role(struct cluster *c)
 
 static void role_changed(struct cluster *c)
 {
+    for (uint32_t i = 0; i < PEERS_MAX && c->raft.role == RAFT_LEADER; i++)
+        raft_peer_tilted(&c->raft, c->places[i].life.member, c->places[i].tilted);
     lease_role(c, c->raft.role == RAFT_LEADER, false);
     ask_leader_changed(c);
     drive_changed(c);
@@ -276,6 +278,8 @@ void log_turn(struct cluster *c)
     leads = c->raft.role == RAFT_LEADER;
     if (actions->role_changed)
         role_changed(c);
+    if (actions->resigned)
+        beat_resigned(c);
     for (uint32_t i = 0; i < actions->sends; i++)
         send_message(c, &actions->send[i]);
     if (actions->persist.ticket)

@@ -28,6 +28,8 @@ void raft_rest(struct raft *raft, struct instant now)
     int64_t more = least / 4 + raft->options.heartbeat_ns / 4;
     int64_t wait = rng_between(&raft->rng, least, least + more);
 
+    if (raft->tilted)
+        wait += raft->options.heartbeat_ns / 4;
     raft->deadline = after_ns(now, is_witness(raft) ? wait + wait / 2 : wait);
 }
 
@@ -73,12 +75,13 @@ static bool stands(const struct raft *raft)
 }
 
 /*
- * A node with a full disk does not lead: its vote is needed only where its disk would be needed, too. One that fetches a snapshot is behind.
+ * A node with a full disk does not lead: its vote is needed only where its disk would be needed, too. One that fetches a snapshot is behind. One that
+ * is tilted may: a cluster whose nodes were all stopped a moment ago needs a leader, and no safety depends on a clock.
  */
 bool raft_may_campaign(const struct raft *raft)
 {
-    return stands(raft) && !raft->tilted && !raft->full && raft->fetch_from == 0 &&
-           raft->runs < RAFT_RUNS_MAX && raft->term + 1 < RAFT_NUMBER_MAX;
+    return stands(raft) && !raft->full && raft->fetch_from == 0 && raft->runs < RAFT_RUNS_MAX &&
+           raft->term + 1 < RAFT_NUMBER_MAX;
 }
 
 /* ---- asking ---- */
@@ -103,7 +106,7 @@ static void become_precandidate(struct raft *raft, struct instant now)
     raft->granted = own_place(raft);
     raft->refused = 0;
     raft->unasked = raft_voters(&raft->config) & ~own_place(raft);
-    raft->insists = true;
+    raft->insists = !raft->tilted;
     raft->resend = after_ns(now, raft->options.heartbeat_ns);
     raft_rest(raft, now);
     raft_count_votes(raft, now);
@@ -278,31 +281,67 @@ void raft_on_timeout_now(struct raft *raft, const struct raft_message *message, 
         become_candidate(raft, true, now);
 }
 
+static void lose_leader(struct raft *raft, struct instant now)
+{
+    int64_t beat = raft->options.heartbeat_ns;
+    int64_t wait = rng_between(&raft->rng, 0, beat / 8);
+
+    if (raft->role != RAFT_FOLLOWER || raft->leader == 0 || raft->lost)
+        return;
+    raft->lost = true;
+    if (raft_may_campaign(raft))
+        raft->deadline = after_ns(now, is_witness(raft) || raft->tilted ? wait + beat / 4 : wait);
+}
+
 void raft_peer_lost(struct raft *raft, uint32_t member, struct instant now)
 {
     int place = raft_place_of(&raft->config, member);
-    int64_t beat = raft->options.heartbeat_ns;
 
     raft_enter(raft);
     if (raft->role == RAFT_LEADER && place >= 0 && member != raft->options.self)
         raft_progress_probe(raft, &raft->progress[place], raft->progress[place].match + 1);
-    if (raft->role == RAFT_FOLLOWER && member != 0 && raft->leader == member && !raft->lost) {
-        int64_t wait = rng_between(&raft->rng, 0, beat / 8);
-
-        raft->lost = true;
-        if (raft_may_campaign(raft))
-            raft->deadline = after_ns(now, is_witness(raft) ? wait + beat / 4 : wait);
-    }
+    if (raft->leader == member)
+        lose_leader(raft, now);
     raft_leave(raft);
+}
+
+void raft_leader_left(struct raft *raft, uint32_t member, uint64_t term, struct instant now)
+{
+    raft_enter(raft);
+    if (raft->leader == member && raft->term == term)
+        lose_leader(raft, now);
+    raft_leave(raft);
+}
+
+/* Who was stopped has heard nothing because it did not listen: it does that before it asks anybody for a vote. */
+static void listen_first(struct raft *raft, struct instant now)
+{
+    int64_t beat = raft->options.heartbeat_ns;
+    struct instant least = after_ns(now, rng_between(&raft->rng, beat, beat * 5 / 4));
+
+    if (raft->role != RAFT_FOLLOWER)
+        raft_follow(raft, raft->term, 0, now);
+    if (raft->deadline.ns < least.ns)
+        raft->deadline = least;
 }
 
 void raft_tilt(struct raft *raft, bool tilted, struct instant now)
 {
     raft_enter(raft);
     raft->tilted = tilted;
-    if (tilted && (raft->role == RAFT_PRECANDIDATE || raft->role == RAFT_CANDIDATE))
-        raft_follow(raft, raft->term, 0, now);
     if (raft->role == RAFT_LEADER)
         raft_hand_over(raft, now);
+    else if (tilted)
+        listen_first(raft, now);
+    raft_leave(raft);
+}
+
+void raft_peer_tilted(struct raft *raft, uint32_t member, bool tilted)
+{
+    int place = raft_place_of(&raft->config, member);
+
+    raft_enter(raft);
+    if (raft->role == RAFT_LEADER && place >= 0)
+        raft->progress[place].tilted = tilted;
     raft_leave(raft);
 }

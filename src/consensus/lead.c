@@ -100,7 +100,8 @@ static bool can_take_over(const struct raft *raft, uint32_t place, struct instan
     const struct raft_progress *progress = &raft->progress[place];
 
     return member->role == RAFT_VOTER && member->id != raft->options.self && !progress->full &&
-           progress->match > 0 && ns_between(progress->heard, now) < raft->options.election_ns;
+           !(raft->tilted && progress->tilted) && progress->match > 0 &&
+           ns_between(progress->heard, now) < raft->options.election_ns;
 }
 
 /* The voter that is furthest; of equals not the one that was tried before. 0: nobody. */
@@ -200,17 +201,47 @@ void raft_advance_commit(struct raft *raft, struct instant now)
 
 /* ---- beats ---- */
 
+/* When the newest answers of a majority will be too old. A little later than the soonest of its followers would give it up. */
+struct instant raft_quorum_until(const struct raft *raft)
+{
+    struct instant heard[RAFT_VOTERS_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < raft->config.count; i++) {
+        bool self = raft->config.members[i].id == raft->options.self;
+        struct instant at = self ? NEVER : raft->progress[i].heard;
+        uint32_t place = count;
+
+        if (raft->config.members[i].role == RAFT_LEARNER)
+            continue;
+        for (; place > 0 && heard[place - 1].ns < at.ns; place--)
+            heard[place] = heard[place - 1];
+        heard[place] = at;
+        count++;
+    }
+    must(count > 0);
+    if (heard[count / 2].ns == NEVER.ns)
+        return NEVER;
+    return after_ns(heard[count / 2], raft->options.election_ns + raft->options.heartbeat_ns / 4);
+}
+
 static bool must_step_down(const struct raft *raft, struct instant now)
 {
     return !raft_has_quorum(raft, now) || (raft->full && passed(raft->full_until, now));
 }
 
+/* At once when its time is up, and not with the next beat: its followers, which it can tell, need not wait longer than it does itself. */
+bool raft_resign(struct raft *raft, struct instant now)
+{
+    bool resigns = must_step_down(raft, now);
+
+    if (resigns)
+        raft_follow(raft, raft->term, 0, now);
+    return resigns;
+}
+
 void raft_beat(struct raft *raft, struct instant now)
 {
-    if (must_step_down(raft, now)) {
-        raft_follow(raft, raft->term, 0, now);
-        return;
-    }
     if (raft->transfer_to != 0 && passed(raft->transfer_until, now))
         raft->transfer_to = 0;
     raft_hand_over(raft, now);

@@ -50,7 +50,7 @@ void raft_tick(struct raft *raft, struct instant now)
     if (raft->full && passed(raft->retry, now))
         raft_retry_disk(raft);
     if (raft->role == RAFT_LEADER) {
-        if (passed(raft->deadline, now))
+        if (!raft_resign(raft, now) && passed(raft->deadline, now))
             raft_beat(raft, now);
     } else if (passed(raft->deadline, now)) {
         raft_election_due(raft, now);
@@ -66,6 +66,8 @@ struct instant raft_next_deadline(const struct raft *raft)
 
     if (raft->full)
         next = earlier(next, raft->retry);
+    if (raft->role == RAFT_LEADER)
+        next = earlier(next, raft_quorum_until(raft));
     return asks(raft) ? earlier(next, raft->resend) : next;
 }
 
@@ -171,6 +173,8 @@ static void say_role(struct raft *raft, struct raft_actions *actions)
     bool established = raft->role == RAFT_LEADER && raft->commit >= raft->noop;
 
     actions->established = established;
+    actions->resigned =
+        raft->said.role == RAFT_LEADER && raft->said.term == raft->term && raft->leader == 0;
     actions->role_changed = raft->said.term != raft->term || raft->said.role != raft->role ||
                             raft->said.leader != raft->leader ||
                             raft->said.established != established;
@@ -196,21 +200,10 @@ void raft_ready(struct raft *raft, struct instant now, struct raft_actions *acti
 
 /* ---- what it knows ---- */
 
-static uint32_t recently_heard(const struct raft *raft, struct instant now)
-{
-    uint32_t places = 0;
-
-    for (uint32_t i = 0; i < raft->config.count; i++)
-        if (raft->config.members[i].id == raft->options.self ||
-            ns_between(raft->progress[i].heard, now) < raft->options.election_ns)
-            places |= 1U << i;
-    return places;
-}
-
 bool raft_has_quorum(const struct raft *raft, struct instant now)
 {
     if (raft->role == RAFT_LEADER)
-        return raft_is_majority(&raft->config, recently_heard(raft, now));
+        return !passed(raft_quorum_until(raft), now);
     return raft->leader != 0 && !raft->lost &&
            ns_between(raft->heard, now) < raft->options.election_ns;
 }

@@ -143,9 +143,10 @@ struct raft_progress {
     struct instant heard, sent;
     uint8_t state; /* enum raft_progress_state */
     uint8_t under_way;
-    bool full;  /* its disk is: heartbeats only, until it says otherwise */
-    bool due;   /* it is to get a message at the next raft_ready: a beat or a probe */
-    bool asked; /* PROBE: a message is under way, the next goes with a heartbeat or an answer */
+    bool full;   /* its disk is: heartbeats only, until it says otherwise */
+    bool due;    /* it is to get a message at the next raft_ready: a beat or a probe */
+    bool tilted; /* as it says */
+    bool asked;  /* PROBE: a message is under way, the next goes with a heartbeat or an answer */
 };
 
 /* What this node has to say to somebody, member or not, at the next raft_ready. */
@@ -263,8 +264,13 @@ void raft_persisted(struct raft *raft, uint64_t ticket, struct instant now);
 void raft_disk_full(struct raft *raft, uint64_t ticket, struct instant now);
 /* The link to a member was reset: a hint. A follower that loses its leader asks for pre-votes at once. */
 void raft_peer_lost(struct raft *raft, uint32_t member, struct instant now);
-/* The clock or the host cannot be trusted for now: no campaign of its own, hands over when it leads and somebody can take it. */
+/* This member says that it does not lead in `term`: a hint, used as above by who follows it there. */
+void raft_leader_left(struct raft *raft, uint32_t member, uint64_t term, struct instant now);
+/* The clock or the host cannot be trusted for now: stands a little later than others and gives way to them, and when it leads it hands over to
+ * somebody who is not tilted. To be told again when a clock jumps or the process was stopped once more: what came meanwhile is heard first. */
 void raft_tilt(struct raft *raft, bool tilted, struct instant now);
+/* So says a member of itself. Known of members only while this node leads: to be told when that begins. */
+void raft_peer_tilted(struct raft *raft, uint32_t member, bool tilted);
 /* The state machine has applied up to here. */
 void raft_applied(struct raft *raft, uint64_t index);
 /* A snapshot of the applied state at `index` is durable (index <= applied, and <= stored: what lies beyond waits for its entries): entries up to it may go (the driver keeps what it likes for slow followers up to `keep_from`,
@@ -316,6 +322,8 @@ struct raft_actions {
     /* Leadership as of now. `role_changed`: something of it is new since the last raft_ready. */
     bool role_changed;
     bool established; /* leader, and an entry of its own term is committed */
+    bool
+        resigned; /* it led until now, and nobody else is known to lead in that term: whoever follows it had better know */
     /* A snapshot at this place or a later one is to be fetched from this member, unless one is being fetched (said each time until it is installed
      * or failed). 0: none. */
     uint32_t fetch_from;
@@ -339,7 +347,8 @@ const struct raft_config *raft_config_at(const struct raft *raft, uint64_t index
 const struct raft_progress *raft_progress_of(const struct raft *raft,
                                              uint32_t member); /* a leader's; NULL: not a member */
 bool raft_is_voter(const struct raft_config *config, uint32_t member); /* witnesses are */
-/* A leader that has heard from a majority within the election timeout; any other node: one that knows such a leader. */
+/* A leader that has heard from a majority within the election timeout and a quarter of a heartbeat, and resigns at the end of that; any other node: one
+ * that has heard a leader within the election timeout. */
 bool raft_has_quorum(const struct raft *raft, struct instant now);
 bool raft_wants_snapshot(
     const struct raft *raft); /* its table of terms is nearly full: take one soon */

@@ -48,6 +48,8 @@ void raft_on_timeout_now(struct raft *raft, const struct raft_message *message, 
 /* lead.c */
 bool raft_takes_entries(const struct raft *raft);
 void raft_lead(struct raft *raft, struct instant now);
+struct instant raft_quorum_until(const struct raft *raft);
+bool raft_resign(struct raft *raft, struct instant now); /* when it has to */
 void raft_beat(struct raft *raft, struct instant now);
 void raft_advance_commit(struct raft *raft, struct instant now);
 void raft_hand_over(struct raft *raft, struct instant now);

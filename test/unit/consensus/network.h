@@ -272,6 +272,9 @@ static inline void turn(struct network *w, uint32_t id)
     raft_ready(&node->raft, node->now, &actions);
     if (actions.persist.ticket != 0)
         begin_job(w, node, &actions);
+    for (uint32_t i = 1; i <= w->count && actions.resigned; i++)
+        if (i != id && w->node[i].up && !w->cut[id][i])
+            raft_leader_left(&w->node[i].raft, id, node->raft.term, w->node[i].now);
     for (uint32_t i = 0; i < actions.sends; i++)
         launch(w, node, &actions.send[i]);
     apply_to(node, actions.commit);

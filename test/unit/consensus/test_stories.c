@@ -198,7 +198,88 @@ static void a_reset_link_alone_deposes_nobody(void **state)
     assert_int_equal(raft_of(1)->term, term);
 }
 
-static void a_tilted_leader_hands_over_and_does_not_stand(void **state)
+/* Its followers hear it until it says so itself: the second timeout is spared. */
+static void a_leader_that_hears_nobody_resigns_and_says_so(void **state)
+{
+    (void)state;
+    for (uint32_t again = 0; again < 20; again++) {
+        begin(3, 1);
+        run_for(&w, 17 * again);
+        w.cut[2][1] = w.cut[3][1] = true;
+        run_for(&w, 915);
+        assert_int_equal(leader_now(&w), 1);
+        run_for(&w, 110 + 100);
+        assert_true(leader_now(&w) > 1);
+    }
+}
+
+static void a_resignation_of_another_term_or_member_deposes_nobody(void **state)
+{
+    struct instant due;
+
+    (void)state;
+    begin(3, 1);
+    due = raft_of(2)->deadline;
+    raft_leader_left(raft_of(2), 1, raft_of(2)->term - 1, w.now);
+    raft_leader_left(raft_of(2), 3, raft_of(2)->term, w.now);
+    assert_true(raft_of(2)->deadline.ns == due.ns);
+    raft_leader_left(raft_of(2), 1, raft_of(2)->term, w.now);
+    assert_true(raft_of(2)->deadline.ns < due.ns);
+    turn(&w, 2);
+    run_for(&w, 3000);
+    assert_int_equal(leader_now(&w), 1);
+}
+
+/* What a node says of itself reaches the others with its beats. */
+static void tilt(uint32_t id, bool tilted)
+{
+    raft_tilt(raft_of(id), tilted, w.now);
+    for (uint32_t i = 1; i <= w.count; i++)
+        if (i != id)
+            raft_peer_tilted(raft_of(i), id, tilted);
+    turn(&w, id);
+}
+
+static void of_nodes_that_are_all_tilted_one_leads(void **state)
+{
+    uint32_t leader;
+    uint64_t term;
+
+    (void)state;
+    begin(3, 1);
+    tilt(2, true);
+    tilt(3, true);
+    crash(&w, 1, 0);
+    for (int i = 0; i < 1500; i++) {
+        run_for(&w, 1);
+        raft_peer_tilted(raft_of(2), 3, true); /* whichever leads */
+        raft_peer_tilted(raft_of(3), 2, true);
+    }
+    leader = leader_now(&w);
+    assert_true(leader > 1);
+    term = raft_of(leader)->term;
+    run_for(&w, 30000);
+    assert_int_equal(leader_now(&w), leader);
+    assert_int_equal(raft_of(leader)->term, term);
+    assert_int_equal(raft_of(leader)->transfer_to, 0);
+    tilt(5 - leader, false);
+    run_for(&w, 300);
+    assert_int_equal(leader_now(&w), 5 - leader);
+}
+
+/* Its timers ran out while it did not listen. */
+static void who_was_stopped_listens_before_it_asks(void **state)
+{
+    (void)state;
+    begin(3, 1);
+    raft_of(2)->deadline = w.now;
+    raft_tilt(raft_of(2), true, w.now);
+    turn(&w, 2);
+    assert_int_equal(raft_of(2)->role, RAFT_FOLLOWER);
+    assert_true(ns_between(w.now, raft_of(2)->deadline) >= raft_of(2)->options.heartbeat_ns);
+}
+
+static void a_tilted_leader_hands_over_to_who_is_not(void **state)
 {
     uint32_t leader;
 
@@ -663,7 +744,11 @@ int main(void)
         cmocka_unit_test(one_way_loss_does_not_keep_a_deaf_leader),
         cmocka_unit_test(a_reset_elects_within_half_a_beat),
         cmocka_unit_test(a_reset_link_alone_deposes_nobody),
-        cmocka_unit_test(a_tilted_leader_hands_over_and_does_not_stand),
+        cmocka_unit_test(a_leader_that_hears_nobody_resigns_and_says_so),
+        cmocka_unit_test(a_resignation_of_another_term_or_member_deposes_nobody),
+        cmocka_unit_test(of_nodes_that_are_all_tilted_one_leads),
+        cmocka_unit_test(who_was_stopped_listens_before_it_asks),
+        cmocka_unit_test(a_tilted_leader_hands_over_to_who_is_not),
         cmocka_unit_test(a_witness_hands_over_to_who_has_caught_up),
         cmocka_unit_test(a_transfer_takes_a_few_messages),
         cmocka_unit_test(a_transfer_waits_for_who_lags),

@@ -95,6 +95,7 @@ static void some_order(uint32_t id)
         break;
     case 2:
         raft_tilt(&node->raft, rng_chance(&rng, 0.2), node->now);
+        raft_peer_tilted(&node->raft, any_node(), rng_chance(&rng, 0.2));
         break;
     case 3:
         separate(&w, id, rng_chance(&rng, 0.4));
@@ -104,6 +105,7 @@ static void some_order(uint32_t id)
         break;
     case 5:
         raft_peer_lost(&node->raft, any_node(), node->now);
+        raft_leader_left(&node->raft, any_node(), node->raft.term, node->now);
         break;
     default:
         node->full = rng_chance(&rng, 0.3);
