@@ -282,6 +282,9 @@ void checks_step(struct sim *sim, uint32_t host)
     else if (raft->term < was->term)
         VIOLATED(sim, "terms never fall", "member %u", raft->options.self);
     tell_changes(sim, host, was, raft);
+    if ((was->term != raft->term && raft->role == RAFT_CANDIDATE) ||
+        (was->config_index != raft->config_index && raft->role == RAFT_LEADER))
+        faults_provoke(sim);
     was->member = raft->options.self;
     if (raft->role == RAFT_CANDIDATE ||
         (raft->role == RAFT_LEADER && !(was->leads && was->term == raft->term)))
@@ -308,6 +311,7 @@ void checks_step(struct sim *sim, uint32_t host)
         .durable_term = raft->durable_term,
         .durable_vote = raft->durable_vote,
         .stored = raft->stored,
+        .config_index = raft->config_index,
         .stored_term = raft_term_at(raft, raft->stored),
         .heard_majority = was->heard_majority,
     };

@@ -28,7 +28,7 @@ struct checked_host {
     bool present, leads;
     uint32_t member;
     uint64_t term, commit, applied, last, last_term;
-    uint64_t durable_term, stored, stored_term;
+    uint64_t durable_term, stored, stored_term, config_index;
     uint32_t durable_vote;
     int64_t heard_majority; /* true time, while it leads */
 };

@@ -3,6 +3,8 @@
  */
 #include "cluster_node.h"
 
+#include "consensus/raft.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,9 +131,37 @@ static void ask_other(struct sim *sim, uint32_t host, enum cluster_ask_kind kind
     ask_about(sim, host, kind, whom);
 }
 
-void clients_add(struct sim *sim, uint32_t by, uint32_t host)
+/* What an operator does about a host that is no member (any more): empties its directory, and adds it. */
+void clients_mend(struct sim *sim, uint32_t host)
 {
-    ask_about(sim, by, CLUSTER_NODE_ADD, host);
+    struct clients *clients = clients_of(sim);
+    const struct cluster_view *view = cluster_view(clients->node[host].cluster);
+    uint32_t by =
+        (host + 1 + (uint32_t)rng_below(&sim->load, sim->plan.hosts - 1)) % sim->plan.hosts;
+
+    if (view->state == CLUSTER_REMOVED) {
+        SIM_TELL(&sim->world, (int)host, "* is given an empty directory");
+        node_kill(&clients->node[host], false);
+        node_wipe(&clients->node[host]);
+        checks_forget(&sim->checks, host);
+        must(node_start(&clients->node[host]));
+    } else if (view->state == CLUSTER_BLANK && clients->node[by].cluster) {
+        ask_about(sim, by, CLUSTER_NODE_ADD, host);
+    }
+}
+
+/* Members go and come back all the time, from an even number of voters, too. */
+static void churn(struct sim *sim, uint32_t host)
+{
+    const struct raft *raft;
+    uint32_t voters = 0;
+
+    clients_mend(sim, host);
+    raft = cluster_raft(clients_of(sim)->node[host].cluster);
+    for (uint32_t i = 0; raft && i < raft->config.count; i++)
+        voters += raft->config.members[i].role != RAFT_LEARNER;
+    if (voters > 3)
+        ask_about(sim, host, CLUSTER_NODE_REMOVE, (uint32_t)rng_below(&sim->load, sim->plan.hosts));
 }
 
 void clients_ask(struct sim *sim)
@@ -140,10 +170,12 @@ void clients_ask(struct sim *sim)
     uint32_t host = (uint32_t)rng_below(&sim->load, sim->plan.hosts);
     uint64_t what = rng_below(&sim->load, 100);
 
-    if (!clients->node[host].cluster || sim->world.host[host].paused)
+    if (!clients->node[host].cluster || !sim_host_answers(&sim->world.host[host]))
         return;
     if (sim->plan.rivals && !sim->calm && what < 80)
         ask_other(sim, host, CLUSTER_LEASE_TAKE);
+    else if (sim->plan.churn && !sim->calm && what < 30)
+        churn(sim, host);
     else if (sim->plan.steady || sim->calm || what < 50)
         clients_change(sim, host);
     else if (what < 70)

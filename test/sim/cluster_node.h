@@ -84,8 +84,8 @@ void node_name(uint32_t host, char name[NODE_NAME]);
 void clients_ask(struct sim *sim);
 /* An override is changed, on this host. */
 void clients_change(struct sim *sim, uint32_t host);
-/* `by` is asked to make `host` a member. */
-void clients_add(struct sim *sim, uint32_t by, uint32_t host);
+/* What an operator does about a host that is no member (any more): empties its directory, and adds it. */
+void clients_mend(struct sim *sim, uint32_t host);
 
 /* ---- cluster_checks.c ---- */
 

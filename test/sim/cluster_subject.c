@@ -90,25 +90,6 @@ static bool all_members(struct sim *sim, char sentence[SIM_SENTENCE])
     return low >= clients->acknowledged;
 }
 
-/* What an operator does about a host that is no member (any more): empties its directory, and adds it. */
-static void mend_host(struct sim *sim, uint32_t host)
-{
-    struct clients *clients = clients_of(sim);
-    const struct cluster_view *view = cluster_view(clients->node[host].cluster);
-    uint32_t by =
-        (host + 1 + (uint32_t)rng_below(&sim->load, sim->plan.hosts - 1)) % sim->plan.hosts;
-
-    if (view->state == CLUSTER_REMOVED) {
-        SIM_TELL(&sim->world, (int)host, "* is given an empty directory");
-        node_kill(&clients->node[host], false);
-        node_wipe(&clients->node[host]);
-        checks_forget(&sim->checks, host);
-        must(node_start(&clients->node[host]));
-    } else if (view->state == CLUSTER_BLANK && clients->node[by].cluster) {
-        clients_add(sim, by, host);
-    }
-}
-
 static bool recovered(struct sim *sim, char sentence[SIM_SENTENCE])
 {
     struct clients *clients = clients_of(sim);
@@ -116,7 +97,7 @@ static bool recovered(struct sim *sim, char sentence[SIM_SENTENCE])
 
     for (uint32_t i = 0; i < sim->plan.hosts; i++)
         if (clients->node[i].cluster)
-            mend_host(sim, i);
+            clients_mend(sim, i);
     if (clients->node[host].cluster)
         clients_change(sim, host);
     if (clients->calm_done < 2) {

@@ -135,9 +135,21 @@ static void begin_pause(struct sim *sim, struct sim_fault *fault)
     sim->world.host[fault->a].paused = true;
 }
 
+static void begin_stutter(struct sim *sim, struct sim_fault *fault)
+{
+    sim->world.host[fault->a].stutter_ns = fault->amount * NS_PER_MS;
+}
+
 static void begin_flap(struct sim *sim, struct sim_fault *fault)
 {
     sim->subject->reset(sim, fault->a, fault->b);
+}
+
+static void begin_cut_off(struct sim *sim, struct sim_fault *fault)
+{
+    for (uint32_t i = 0; i < sim->world.hosts; i++)
+        if (i != fault->a)
+            sim->subject->reset(sim, fault->a, i);
 }
 
 static void begin_drift(struct sim *sim, struct sim_fault *fault)
@@ -192,15 +204,19 @@ static const struct fault_row faults[FAULT_KINDS] = {
     [FAULT_POWER] = {"loses power", .begin = begin_power, .down = true},
     [FAULT_ALL_POWER] = {"and all others lose power", .begin = begin_all_power, .down = true},
     [FAULT_PAUSE] = {"is stopped", .begin = begin_pause},
+    [FAULT_STUTTER] = {"is stopped again and again", .begin = begin_stutter, .low = 10,
+                       .high = 2000},
     [FAULT_ISOLATE] = {"is isolated", .cuts = cuts_host},
     [FAULT_SPLIT] = {"and others are split into parts", .cuts = cuts_parts},
+    [FAULT_CUT_OFF] = {"is cut off, and everybody sees it", .begin = begin_cut_off,
+                       .cuts = cuts_host},
     [FAULT_ONE_WAY] = {"is not heard by one", .cuts = cuts_one_way},
     [FAULT_DEAF] = {"hears nobody", .cuts = cuts_hearing},
     [FAULT_PARTIAL] = {"and one other do not hear each other", .cuts = cuts_both_ways},
     [FAULT_FLAP] = {"has connections reset", .begin = begin_flap},
     [FAULT_LOSS] = {"and all others lose packets", .low = 2, .high = 40},
     [FAULT_DELAY] = {"is far away", .low = 1, .high = 2000},
-    [FAULT_DRIFT] = {"has a clock that drifts", .begin = begin_drift, .low = -4000, .high = 4000},
+    [FAULT_DRIFT] = {"has a clock that drifts", .begin = begin_drift, .low = -10000, .high = 10000},
     [FAULT_JUMP] = {"has a clock that jumps", .begin = begin_jump, .low = 100, .high = 8000},
     [FAULT_SLOW_DISK] = {"has a slow disk", .begin = begin_slow_disk, .disk = true, .low = 10,
                          .high = 2000},
@@ -230,6 +246,8 @@ static void end(struct sim_event *event)
     SIM_TELL(&sim->world, (int)fault->a, "(no longer: %s)", row->name);
     if (row->down || row->disk)
         repair_disk(sim, host);
+    if (fault->kind == FAULT_STUTTER)
+        host->stutter_ns = 0;
     if (fault->kind == FAULT_PAUSE) {
         host->paused = false;
         sim->checks.host[fault->a].heard_majority = sim->world.now;
@@ -310,30 +328,33 @@ static int64_t draw_length(struct sim *sim)
     return rng_between(&sim->faults.rng, 1, most) * NS_PER_MS;
 }
 
-/* Any; in a storm mostly one that leads. */
+/* Any; in a storm and among rivals mostly one that leads. */
 static uint32_t draw_host(struct sim *sim)
 {
     uint32_t host = (uint32_t)rng_below(&sim->faults.rng, sim->world.hosts);
 
-    for (uint32_t i = 0; i < sim->world.hosts && sim->plan.storm; i++)
+    for (uint32_t i = 0; i < sim->world.hosts && (sim->plan.storm || sim->plan.rivals); i++)
         if (leads(sim, i) && rng_below(&sim->faults.rng, 3) > 0)
             return i;
     return host;
 }
 
-static void try_one(struct sim *sim)
+static struct sim_fault *free_slot(struct sim *sim)
+{
+    for (int i = 0; i < FAULT_SLOTS; i++)
+        if (!sim->faults.slot[i].active)
+            return &sim->faults.slot[i];
+    return NULL;
+}
+
+static void try_one(struct sim *sim, enum sim_fault_kind kind)
 {
     struct rng *rng = &sim->faults.rng;
-    struct sim_fault *fault = NULL;
-    const struct fault_row *row;
-    enum sim_fault_kind kind;
+    struct sim_fault *fault = free_slot(sim);
+    const struct fault_row *row = &faults[kind];
 
-    for (int i = 0; i < FAULT_SLOTS && !fault; i++)
-        if (!sim->faults.slot[i].active)
-            fault = &sim->faults.slot[i];
-    if (!fault || !draw_kind(sim, &kind))
+    if (!fault)
         return;
-    row = &faults[kind];
     fault->kind = kind;
     fault->a = draw_host(sim);
     fault->b = (fault->a + 1 + (uint32_t)rng_below(rng, sim->world.hosts - 1)) % sim->world.hosts;
@@ -343,7 +364,8 @@ static void try_one(struct sim *sim)
         return;
     if (sim->plan.steady && (under_way(sim) > 0 || leads(sim, fault->a) || !is_whole(sim)))
         return;
-    if (kind == FAULT_PAUSE && sim->world.host[fault->a].paused)
+    if ((kind == FAULT_PAUSE && sim->world.host[fault->a].paused) ||
+        (kind == FAULT_STUTTER && sim->world.host[fault->a].stutter_ns))
         return;
     if (row->wipes && downs(sim) > 0)
         return;
@@ -362,10 +384,41 @@ static void try_one(struct sim *sim)
 static void next_fault(struct sim_event *event)
 {
     struct sim *sim = container_of(event, struct sim, faults.next);
+    enum sim_fault_kind kind;
 
-    try_one(sim);
+    if (draw_kind(sim, &kind))
+        try_one(sim, kind);
     sim_schedule(&sim->world, event,
                  sim->world.now + rng_between(&sim->faults.rng, 1, 2 * sim->plan.fault_every_ns));
+}
+
+/* Another split instead of what splits there are. */
+static void strike(struct sim_event *event)
+{
+    struct sim *sim = container_of(event, struct sim, faults.strike);
+
+    for (int i = 0; i < FAULT_SLOTS; i++) {
+        struct sim_fault *fault = &sim->faults.slot[i];
+
+        if (!fault->active || fault->kind != FAULT_SPLIT)
+            continue;
+        sim_cancel(&sim->world, &fault->end);
+        end(&fault->end);
+    }
+    try_one(sim, FAULT_SPLIT);
+}
+
+void faults_provoke(struct sim *sim)
+{
+    const struct sim_link *link = &sim->plan.link;
+    int64_t most = 3 * (link->delay_ns + link->jitter_ns + sim->plan.sync_ns);
+
+    if (!sim->plan.churn || sim->calm || sim->faults.strike.place ||
+        sim->world.now < sim->plan.quiet_ns)
+        return;
+    if (rng_below(&sim->faults.rng, 2) == 0)
+        sim_schedule(&sim->world, &sim->faults.strike,
+                     sim->world.now + rng_between(&sim->faults.rng, 0, most));
 }
 
 static void next_load(struct sim_event *event)
@@ -382,6 +435,7 @@ void faults_begin(struct sim *sim)
     for (int i = 0; i < FAULT_SLOTS; i++)
         sim->faults.slot[i] = (struct sim_fault){.sim = sim, .end.happen = end};
     sim->faults.next.happen = next_fault;
+    sim->faults.strike.happen = strike;
     sim->faults.client.happen = next_load;
     sim->faults.wipes_left = (sim->plan.hosts - 1) / 2;
     for (uint32_t i = 0; i < sim->world.hosts; i++) {
@@ -397,6 +451,7 @@ void faults_end(struct sim *sim)
 {
     SIM_TELL(&sim->world, -1, "calm");
     sim_cancel(&sim->world, &sim->faults.next);
+    sim_cancel(&sim->world, &sim->faults.strike);
     for (int i = 0; i < FAULT_SLOTS; i++) {
         struct sim_fault *fault = &sim->faults.slot[i];
 
@@ -408,9 +463,13 @@ void faults_end(struct sim *sim)
     for (uint32_t i = 0; i < sim->world.hosts; i++) {
         sim_clock_drift(&sim->world.host[i], 0);
         sim->world.host[i].paused = false;
+        sim->world.host[i].stutter_ns = 0;
+        sim->world.host[i].stale_reads = 0;
         repair_disk(sim, &sim->world.host[i]);
         start_host(sim, i);
     }
+    sim->plan.link.loss = 0;
+    compute_links(sim);
     sim->calm = true;
     sim->subject->calm(sim);
 }

@@ -23,7 +23,7 @@ static struct sim_host *host_of(const struct loop *loop)
 
 static struct instant now(const struct loop *loop, enum loop_clock clock)
 {
-    return (struct instant){sim_clock_read(host_of(loop), clock)};
+    return (struct instant){sim_clock_ask(host_of(loop), clock)};
 }
 
 static int open_towards(struct loop *loop, const struct address *to, const struct address *from,
@@ -389,6 +389,7 @@ void sim_loop_open(struct sim_host *host)
     must(!host->loop);
     host->listening = NULL;
     host->knocked = false;
+    host->stale_reads = 0;
     must(loop_open_on(&host->loop, &backend_simulated, host, &options, &err));
 }
 

@@ -171,11 +171,46 @@ static void replace_host(struct sim *sim, uint32_t host)
     core_node_start(&core_of(sim)->node[host]);
 }
 
+/* A voter, mostly one that the leader has not heard for a while: the leader before it, perhaps. */
+static const struct raft_member *draw_victim(struct sim *sim, const struct core_node *leader)
+{
+    const struct raft_config *config = &leader->raft.config;
+    uint32_t at = (uint32_t)rng_below(&sim->load, config->count);
+    int64_t silence_ns = 2 * sim->plan.heartbeat_ms * NS_PER_MS;
+
+    for (uint32_t i = 0; i < config->count && rng_below(&sim->load, 4) > 0; i++) {
+        uint32_t next = (at + i) % config->count;
+
+        if (config->members[next].role != RAFT_LEARNER &&
+            ns_between(leader->raft.progress[next].heard, core_node_now(leader)) > silence_ns)
+            at = next;
+    }
+    return &config->members[at];
+}
+
+/* Members go and come back all the time, and an even number of voters is the rule: there two majorities can miss each other. */
+static void churn_members(struct sim *sim, struct core_node *leader)
+{
+    const struct raft_config *config = &leader->raft.config;
+    uint32_t voters = 0;
+
+    for (uint32_t i = 0; i < config->count; i++)
+        voters += config->members[i].role != RAFT_LEARNER;
+    if (voters < 4 || rng_below(&sim->load, 2) == 0)
+        (void)mend_members(leader);
+    else
+        (void)change(leader, RAFT_REMOVE, draw_victim(sim, leader)->id, 0);
+}
+
 static void change_members(struct sim *sim, struct core_node *leader)
 {
     const struct raft_config *config = &leader->raft.config;
     const struct raft_member *victim;
 
+    if (sim->plan.churn) {
+        churn_members(sim, leader);
+        return;
+    }
     if (rng_below(&sim->load, 2) == 0) {
         (void)mend_members(leader);
         return;
@@ -235,7 +270,7 @@ static void core_load(struct sim *sim)
 
     if (!node)
         return;
-    if (sim->plan.steady || sim->calm || what < 70)
+    if (sim->plan.steady || sim->calm || what < (sim->plan.churn ? 40 : 70))
         for (uint64_t i = 1 + rng_below(&sim->load, 4); i > 0; i--)
             (void)core_node_propose(node);
     else if (sim->plan.storm && node->raft.role == RAFT_LEADER)
@@ -249,7 +284,7 @@ static void core_load(struct sim *sim)
                             core_node_now(node));
     else if (what < 96)
         tilt(sim, node);
-    else if (what == 99)
+    else if (what == 99 && !sim->plan.churn)
         replace_host(sim, node->host->index);
     if (node->runs)
         core_node_turn(node);

@@ -49,13 +49,33 @@ static void plan_storm(struct sim_plan *plan, struct rng *rng)
                           .jitter_ns = plan->heartbeat_ms * ONE_OF(rng, 10, 100) * NS_PER_US};
 }
 
+/* The danger of memberships: a change that few have heard of, a leader that has not heard of it, and a majority of each. */
+static void plan_churn(struct sim_plan *plan, struct rng *rng)
+{
+    plan->churn = true;
+    plan->storm = true;
+    plan->hosts = 5;
+    plan->witness = false;
+    plan->election_ms = plan->heartbeat_ms * 3;
+    plan->kinds = 1u << FAULT_SPLIT | 1u << FAULT_ISOLATE | 1u << FAULT_POWER;
+    plan->fault_every_ns = plan->election_ms * ONE_OF(rng, 1000, 3000) * NS_PER_US;
+    plan->load_every_ns = plan->heartbeat_ms * ONE_OF(rng, 50, 200) * NS_PER_US;
+    plan->faults_ns = plan->election_ms * 40 * NS_PER_MS;
+    plan->sync_ns = plan->heartbeat_ms * ONE_OF(rng, 10, 50) * NS_PER_US;
+    plan->link = (struct sim_link){.delay_ns = plan->heartbeat_ms * ONE_OF(rng, 5, 20) * NS_PER_US,
+                                   .jitter_ns = plan->heartbeat_ms * ONE_OF(rng, 5, 50) * NS_PER_US,
+                                   .loss = (double)ONE_OF(rng, 0, 1, 5) / 100};
+}
+
 /* The danger of leases: one host is far away and holds one, is cut off just then, and the others want it at once. */
 static void plan_rivals(struct sim_plan *plan)
 {
     plan->rivals = true;
+    plan->steady = plan->storm = plan->churn = false;
     plan->hosts = 3;
     plan->witness = false;
-    plan->kinds = 1u << FAULT_ISOLATE | 1u << FAULT_DELAY | 1u << FAULT_ONE_WAY;
+    plan->kinds =
+        1u << FAULT_ISOLATE | 1u << FAULT_CUT_OFF | 1u << FAULT_DELAY | 1u << FAULT_ONE_WAY;
     plan->fault_every_ns = plan->heartbeat_ms * 5 * NS_PER_MS;
     plan->load_every_ns = plan->heartbeat_ms * 100 * NS_PER_US;
     plan->faults_ns = plan->lease_ms * 12 * NS_PER_MS;
@@ -94,11 +114,23 @@ static void draw_plan(struct sim_plan *plan, uint64_t seed)
     case 2:
         plan_storm(plan, &rng);
         break;
+    case 3:
+        plan_churn(plan, &rng);
+        break;
     default:
         break;
     }
     if (seed % 8 == 0)
         plan_rivals(plan);
+}
+
+static const char *plan_name(const struct sim_plan *plan)
+{
+    if (plan->rivals)
+        return ", rivals";
+    if (plan->churn)
+        return ", churn";
+    return plan->steady ? ", steady" : (plan->storm ? ", storm" : "");
 }
 
 /* ---- the verdict ---- */
@@ -216,7 +248,7 @@ void sim_run(const struct sim_subject *subject, uint64_t seed, struct story *sto
     SIM_TELL(&sim->world, -1, "seed %llu: %u hosts%s, heartbeat %lld ms, election %lld ms%s",
              (unsigned long long)seed, sim->plan.hosts, sim->plan.witness ? ", one a witness" : "",
              (long long)sim->plan.heartbeat_ms, (long long)sim->plan.election_ms,
-             sim->plan.steady ? ", steady" : (sim->plan.storm ? ", storm" : ""));
+             plan_name(&sim->plan));
     running = sim;
     if (setjmp(escape) == 0)
         play(sim);

@@ -40,8 +40,10 @@ enum sim_fault_kind {
     FAULT_POWER,     /* the machine stops */
     FAULT_ALL_POWER, /* all of them */
     FAULT_PAUSE,     /* SIGSTOP */
+    FAULT_STUTTER,   /* stopped again and again, in the middle of turns */
     FAULT_ISOLATE,   /* one host hears nobody and is heard by nobody */
     FAULT_SPLIT,     /* two halves */
+    FAULT_CUT_OFF,   /* one host is isolated, and everybody learns it at once by a reset */
     FAULT_ONE_WAY,   /* of one link */
     FAULT_DEAF,      /* one host hears nobody but is heard */
     FAULT_PARTIAL,   /* two hosts do not hear each other */
@@ -66,6 +68,7 @@ struct sim_plan {
     bool steady;  /* only what is no reason to change the leader */
     bool rivals;  /* all clients want the same lease */
     bool storm;   /* leaders come and go faster than they can do much */
+    bool churn;   /* members come and go, and the network breaks just when leaders change */
     int64_t heartbeat_ms, election_ms, lease_ms;
     uint32_t drift_ppm; /* the bound that nodes count with */
     int64_t quiet_ns, faults_ns, calm_ns;
@@ -90,7 +93,7 @@ struct sim_fault {
 
 struct sim_faults {
     struct rng rng;
-    struct sim_event next, client;
+    struct sim_event next, client, strike;
     struct sim_fault slot[FAULT_SLOTS];
     uint32_t
         wipes_left; /* members that may be removed or lose their disk before all is whole again */
@@ -130,5 +133,7 @@ void sim_violated(struct sim *sim, const char *invariant, const char *format, ..
 void faults_begin(struct sim *sim);
 /* All that was broken is repaired, and nothing breaks any more. */
 void faults_end(struct sim *sim);
+/* Something has just happened after which a broken network is at its most dangerous: in some plans it breaks within moments. */
+void faults_provoke(struct sim *sim);
 /* The process of this host has ended by itself (its disk lied), or its power went in the middle: it is started again later. */
 void faults_ended(struct sim *sim, uint32_t host, bool power);

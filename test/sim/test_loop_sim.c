@@ -335,6 +335,51 @@ static void a_jump_moves_the_boot_clock_alone(void **state)
     assert_int_equal(loop_read_clock(loop, LOOP_BOOT).ns, boot.ns + 3 * NS_PER_S);
 }
 
+/* ---- a process that is stopped in the middle of turns ---- */
+
+struct looker {
+    struct timer timer;
+    struct loop *loop;
+    struct instant seen;
+    int turns, stopped, back;
+};
+
+static void look(struct timer *timer)
+{
+    struct looker *looker = container_of(timer, struct looker, timer);
+
+    looker->turns++;
+    for (int i = 0; i < 20; i++) {
+        struct instant now = loop_read_clock(looker->loop, LOOP_MONOTONIC);
+
+        looker->back += now.ns < looker->seen.ns;
+        looker->stopped += i > 0 && ns_between(looker->seen, now) > 5 * NS_PER_MS;
+        looker->seen = now;
+    }
+    timer_arm(looker->loop, timer, after_ms(looker->seen, 1));
+}
+
+/* Counts how often much time passed between two looks at the clock within one turn. */
+static void a_stop_in_the_middle_of_a_turn_shows_between_two_looks_at_the_clock(void **state)
+{
+    struct net_world *w = *state;
+    struct looker looker = {.loop = w->world.host[0].loop};
+    int before;
+
+    looker.seen = loop_read_clock(looker.loop, LOOP_MONOTONIC);
+    timer_init(&looker.timer, look);
+    timer_arm(looker.loop, &looker.timer, after_ms(looker.seen, 1));
+    run_ms(w, 2000);
+    before = looker.turns;
+    assert_int_equal(looker.stopped, 0);
+    w->world.host[0].stutter_ns = 200 * NS_PER_MS;
+    run_ms(w, 20000);
+    assert_true(looker.turns > before);
+    assert_true(looker.stopped > 5);
+    assert_int_equal(looker.back, 0);
+    timer_cancel(looker.loop, &looker.timer);
+}
+
 /* ---- jobs ---- */
 
 struct order {
@@ -414,6 +459,7 @@ int main(void)
         CLAIM(a_paused_process_reads_nothing_and_is_not_refused),
         CLAIM(a_timer_goes_by_the_clock_of_its_host),
         CLAIM(a_jump_moves_the_boot_clock_alone),
+        CLAIM(a_stop_in_the_middle_of_a_turn_shows_between_two_looks_at_the_clock),
         CLAIM(jobs_are_done_in_order_and_told_by_the_loop),
         cmocka_unit_test(the_same_seed_gives_the_same_events),
     };

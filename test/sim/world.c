@@ -15,6 +15,8 @@ enum {
     PPM = 1000000,
     WALL_BEGIN_S = 1800000000, /* some day in 2027 */
     TURN_NS = 5000,            /* that a host's turn takes at least */
+    STUTTERS = 100,            /* of so many turns one is stopped */
+    STALE_READS = 8,
 };
 
 /* ---- events: a binary heap whose entries know their place ---- */
@@ -107,6 +109,14 @@ int64_t sim_clock_read(const struct sim_host *host, enum loop_clock clock)
         return host->clock.wall + passed_ns;
     }
     never("a clock that does not exist");
+}
+
+int64_t sim_clock_ask(struct sim_host *host, enum loop_clock clock)
+{
+    if (!host->turning || host->stale_reads == 0)
+        return sim_clock_read(host, clock);
+    host->stale_reads--;
+    return host->stale[clock];
 }
 
 int64_t sim_clock_when(struct sim_host *host, int64_t local)
@@ -235,12 +245,30 @@ static int64_t due(struct sim_host *host)
     return local > soonest ? local : soonest;
 }
 
+/* The turn begins and is stopped; what follows its first looks at the clocks happens later. */
+static void stop_turn(struct sim_host *host)
+{
+    struct rng *rng = &host->world->rng;
+
+    for (int clock = 0; clock < 3; clock++)
+        host->stale[clock] = sim_clock_read(host, (enum loop_clock)clock);
+    host->stale_reads = (uint32_t)rng_between(rng, 1, STALE_READS);
+    host->free_at = host->world->now + rng_between(rng, 1, host->stutter_ns);
+}
+
 static void turn(struct sim_host *host)
 {
     sim_mix(host->world, (uint64_t)host->index + 1);
+    if (host->stutter_ns && !host->stale_reads && rng_below(&host->world->rng, STUTTERS) == 0) {
+        stop_turn(host);
+        return;
+    }
     host->free_at = host->world->now + TURN_NS;
     host->stepped = true;
+    host->turning = true;
     loop_turn(host->loop, 0);
+    host->turning = false;
+    host->stale_reads = 0;
 }
 
 bool sim_step(struct sim_world *world, int64_t until)

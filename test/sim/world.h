@@ -73,6 +73,12 @@ struct sim_host {
     int64_t job_ns;  /* how long the disk takes for the job that runs: added to by the disk */
     bool knocked;    /* a listener has somebody waiting, or a job ended */
     int64_t free_at; /* its last turn takes until then */
+    /* Stopped in the middle of turns, for up to so long; 0: not. A turn that is stopped reads the clocks so many times as they were
+     * when it began, and the rest of it happens after the stop. */
+    int64_t stutter_ns;
+    uint32_t stale_reads;
+    bool turning;     /* it is in one */
+    int64_t stale[3]; /* by enum loop_clock */
 };
 
 /* One way. */
@@ -104,11 +110,19 @@ bool sim_step(struct sim_world *world, int64_t until);
 
 /* ---- clocks ---- */
 
+/* As a program reads it in the middle of a turn, which may have been stopped since. */
+int64_t sim_clock_ask(struct sim_host *host, enum loop_clock clock);
 int64_t sim_clock_read(const struct sim_host *host, enum loop_clock clock);
 /* True time at which the host's monotonic clock will show `local`. */
 int64_t sim_clock_when(struct sim_host *host, int64_t local);
 void sim_clock_drift(struct sim_host *host, int64_t drift_ppm);
 void sim_clock_jump(struct sim_host *host, int64_t boot_ns, int64_t wall_ns);
+
+/* Its process runs, and is not stopped anywhere. */
+static inline bool sim_host_answers(const struct sim_host *host)
+{
+    return host->running && !host->paused && host->stale_reads == 0;
+}
 
 /* ---- packets ---- */
 
