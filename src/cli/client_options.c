@@ -103,8 +103,9 @@ bool client_parse_some(struct client_options *options, int argc, char **argv,
         }
     }
     if (options->word_count < operands.least)
-        return err_set(err, ERR_USAGE, "%u words are needed, %u were given", operands.least,
-                       options->word_count);
+        return err_set(err, ERR_USAGE, "%u %s needed, %u %s given", operands.least,
+                       operands.least == 1 ? "word is" : "words are", options->word_count,
+                       options->word_count == 1 ? "was" : "were");
     return true;
 }
 

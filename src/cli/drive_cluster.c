@@ -74,6 +74,16 @@ static void say_who(const json_t *answer)
     putchar('\n');
 }
 
+static void say_not_done(const char *command, const json_t *answer, int code)
+{
+    const char *by = show_string(answer, "by");
+
+    fprintf(stderr, "nines %s: %s", command, show_string(answer, "error"));
+    if (code == EXIT_REFUSED && by[0])
+        fprintf(stderr, " (refused by %s)", by);
+    fprintf(stderr, "%s\n", code == EXIT_TIMEOUT ? " (the outcome is unknown; ask again)" : "");
+}
+
 /* POSTs the order and prints `done` and who did it, or why not. */
 static int order(const char *command, const struct client_options *options, struct buf *target,
                  const char *done)
@@ -102,8 +112,7 @@ static int order(const char *command, const struct client_options *options, stru
         printf("%s", done);
         say_who(reply.json);
     } else {
-        fprintf(stderr, "nines %s: %s", command, show_string(reply.json, "error"));
-        fprintf(stderr, "%s\n", code == EXIT_TIMEOUT ? " (the outcome is unknown; ask again)" : "");
+        say_not_done(command, reply.json, code);
     }
     json_decref(reply.json);
     return code;

@@ -144,8 +144,18 @@ def test_a_node_is_removed_and_added_again(system):
 
 
 def test_a_node_that_nobody_knows_is_not_added(three):
-    said = three["a"].said("node", "add", "zeta", code=7)
-    assert "zeta" in said
+    leader = three.agreed()
+    for name in "abc":
+        said = three[name].said("node", "add", "zeta", code=7)
+        assert "zeta" in said and f"(refused by {leader})" in said
+
+
+def test_a_refusal_names_the_node_that_refused(three):
+    leader = three.agreed()
+    asked = next(node for name, node in three.nodes.items() if name != leader)
+    asked.said("override", "set", "limit", "1")
+    said = asked.said("override", "clear", "another", code=7)
+    assert f"(refused by {leader})" in said
 
 
 def test_recovering_needs_a_word_of_its_own(three):

@@ -64,7 +64,9 @@ static void says_what_is_wrong_with_the_words(void **state)
 
     (void)state;
     assert_false(parse(&options, 2, &err, "api", NULL));
-    assert_string_equal(err.text, "2 words are needed, 1 were given");
+    assert_string_equal(err.text, "2 words are needed, 1 was given");
+    assert_false(parse(&options, 1, &err, NULL));
+    assert_string_equal(err.text, "1 word is needed, 0 were given");
     assert_false(parse(&options, 0, &err, "api", NULL));
     assert_string_equal(err.text, "'api' is one word too many");
     assert_false(parse(&options, 0, &err, "--colour", NULL));
