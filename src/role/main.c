@@ -17,7 +17,7 @@ static int run_role(int argc, char **argv);
 static const struct command main_commands[] = {
     {"run", "-c FILE [--node NAME]", role_supervisor,
      "Serves what the file describes, until TERM or INT; HUP reads the file again."},
-    {"help", "[COMMAND]", run_help, "Prints the commands, or one of them."},
+    {"help", "[COMMAND]", run_help, "Prints the commands, those of a noun, or one of them."},
     {"role", "NAME", run_role, NULL},
     {0},
 };
@@ -49,6 +49,24 @@ static int unknown(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* `nines help node`: what can be done with nodes. */
+static bool help_on_noun(const char *noun)
+{
+    struct buf text;
+    bool known;
+
+    buf_init(&text, HELP_MAX);
+    command_list(tables, noun, &text);
+    known = text.len > 0;
+    if (known) {
+        printf("usage: nines %s COMMAND\n\n", noun);
+        print(&text, stdout);
+        printf("\n`nines %s COMMAND --help` says more about one.\n", noun);
+    }
+    buf_fini(&text);
+    return known;
+}
+
 static int run_help(int argc, char **argv)
 {
     const struct command *command = NULL;
@@ -57,6 +75,8 @@ static int run_help(int argc, char **argv)
 
     if (argc > 1) {
         command = command_find(tables, argc - 1, argv + 1, &used);
+        if (!command && argc == 2 && help_on_noun(argv[1]))
+            return 0;
         if (!command)
             return unknown(argc - 1, argv + 1);
     }
@@ -102,7 +122,7 @@ static bool asks_for_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static char version[] = "version";
+    static char version[] = "version", name[64];
     const struct command *command;
     int used = 0;
 
@@ -117,9 +137,14 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return run_help(1, argv);
     command = command_find(tables, argc - 1, argv + 1, &used);
+    if (!command && argc == 3 && asks_for_help(1, argv + 2))
+        return run_help(2, argv);
     if (!command)
         return unknown(argc - 1, argv + 1);
     if (asks_for_help(argc - 1 - used, argv + 1 + used))
         return run_help(1 + used, argv);
+    /* Sentences about its words begin with the whole of its name. */
+    snprintf(name, sizeof name, "%s", command->name);
+    argv[used] = name;
     return command->run(argc - used, argv + used);
 }

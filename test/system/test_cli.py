@@ -94,6 +94,28 @@ def test_wrong_words_are_usage(words):
     assert done.stderr.startswith(f"nines {words[0]}: ")
 
 
+def test_a_sentence_about_words_names_the_whole_command():
+    done = run("cert", "init", "--jsno")
+    assert done.returncode == USAGE
+    assert done.stderr.startswith("nines cert init: does not know '--jsno'")
+    assert "1 word is needed, 0 were given" in run("node", "add").stderr
+
+
+def test_every_noun_explains_its_verbs():
+    listed = [line.split()[:2] for line in run("help").stdout.splitlines() if line.startswith("  ")]
+    two = [words for words in listed if run(*words, "--help").stdout.startswith(f"usage: nines {' '.join(words)}")]
+    nouns = {noun for noun, _ in two}
+    assert {"cert", "config", "lease", "leader", "node", "override"} <= nouns
+    for noun in nouns:
+        done = run(noun, "--help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"usage: nines {noun} COMMAND\n")
+        assert all(f"\n  {noun} {verb} " in done.stdout for other, verb in two if other == noun)
+        assert run("help", noun).stdout == done.stdout
+        assert run(noun).returncode == USAGE, "a verb is missing"
+        assert run(noun, "no-such-verb", "--help").returncode == USAGE
+
+
 @pytest.mark.heavy
 def test_a_nines_that_hangs_is_a_timeout(shop):
     (monitor,) = shop.roles("monitor")
