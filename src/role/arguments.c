@@ -64,6 +64,8 @@ static bool take_word(struct arguments *arguments, unsigned allowed, int argc, c
         arguments->defaults = true;
     else if ((allowed & ARGUMENT_OFFLINE) && strcmp(word, "--no-resolve") == 0)
         arguments->offline = true;
+    else if ((allowed & ARGUMENT_JSON) && strcmp(word, "--json") == 0)
+        arguments->json = true;
     else if ((allowed & ARGUMENT_OPERAND) && word[0] != '-' && !arguments->operand)
         arguments->operand = word;
     else

@@ -16,13 +16,14 @@ enum argument {
     ARGUMENT_OUT = 32,       /* --out DIR */
     ARGUMENT_AUTHORITY = 64, /* --authority DIR */
     ARGUMENT_DAYS = 128,     /* --days N */
+    ARGUMENT_JSON = 256,     /* --json */
 };
 
 enum { ARGUMENTS_EXIT = 2 };
 
 struct arguments {
     const char *file, *node, *operand, *out, *authority, *days; /* NULL: not given */
-    bool defaults, offline;
+    bool defaults, offline, json;
 };
 
 /* `allowed`: a sum of enum argument. */

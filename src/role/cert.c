@@ -5,6 +5,7 @@
  * nines becomes, the authority's to who made it.
  */
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "net/certificate.h"
 #include "role/arguments.h"
@@ -39,7 +40,10 @@ struct work {
     struct buf image;
     char folder[FOLDER_MAX], authority_folder[FOLDER_MAX];
     int64_t days; /* 0: not said */
-    uid_t owner;  /* of the nodes' files */
+    struct json
+        json; /* into `text`, with --json: an object with one array, of what is made or shown */
+    struct buf text;
+    uid_t owner; /* of the nodes' files */
 };
 
 static const struct config *config_in(const struct work *work)
@@ -86,15 +90,45 @@ static void find_owner(struct work *work)
         work->owner = user->pw_uid;
 }
 
-/* 0, or the exit code. */
-static int begin(struct work *work, unsigned allowed, int argc, char **argv)
+static void begin_json(struct work *work, const char *key)
+{
+    if (!work->arguments.json)
+        return;
+    json_init(&work->json, &work->text);
+    json_begin_object(&work->json);
+    json_key(&work->json, key);
+    json_begin_array(&work->json);
+}
+
+static void end_json(struct work *work)
+{
+    if (!work->arguments.json)
+        return;
+    json_end(&work->json);
+    json_end(&work->json);
+    buf_add_byte(&work->text, '\n');
+    fwrite(work->text.at, 1, work->text.len, stdout);
+}
+
+static void add_text(struct work *work, const char *key, const char *text)
+{
+    json_key(&work->json, key);
+    json_add_string(&work->json, text);
+}
+
+/* 0, or the exit code. `key` names the array that --json prints. */
+static int begin(struct work *work, const char *key, unsigned allowed, int argc, char **argv)
 {
     struct image image;
 
     *work = (struct work){0};
     buf_init(&work->image, TEXT_MAX);
-    if (!arguments_parse(&work->arguments, allowed, argc, argv) || !read_days(work))
+    buf_init(&work->text, TEXT_MAX);
+    if (!arguments_parse(&work->arguments, allowed | ARGUMENT_FILE | ARGUMENT_OUT | ARGUMENT_JSON,
+                         argc, argv) ||
+        !read_days(work))
         return ARGUMENTS_EXIT;
+    begin_json(work, key);
     if (!read_config(work))
         return EXIT_OF_CONFIG;
     image = (struct image){work->image.at, work->image.len};
@@ -112,6 +146,7 @@ static int begin(struct work *work, unsigned allowed, int argc, char **argv)
 static int finish(struct work *work, bool good, const struct err *err)
 {
     buf_fini(&work->image);
+    buf_fini(&work->text);
     if (!good)
         fprintf(stderr, "nines: %s\n", err->text);
     return good ? 0 : EXIT_FAILED;
@@ -133,7 +168,23 @@ static struct certificate_term term_of(int64_t days)
 
 /* ---- making ---- */
 
-static bool put_node(const struct work *work, const struct certificate *authority, const char *name,
+static void say_made(struct work *work, const char *name)
+{
+    char path[PATH_MAX_HERE];
+
+    path_in(work->folder, name, ".pem", path);
+    if (!work->arguments.json) {
+        printf("%s\n", path);
+        return;
+    }
+    json_begin_object(&work->json);
+    add_text(work, "name", name);
+    add_text(work, "certificate", path);
+    add_text(work, "key", path_in(work->folder, name, ".key", path));
+    json_end(&work->json);
+}
+
+static bool put_node(struct work *work, const struct certificate *authority, const char *name,
                      struct err *err)
 {
     struct certificate_term term = term_of(work->days ? work->days : NODE_DAYS);
@@ -153,11 +204,11 @@ static bool put_node(const struct work *work, const struct certificate *authorit
                                  buf_bytes(&node.certificate), err);
     certificate_forget(&node);
     if (good)
-        printf("%s\n", path);
+        say_made(work, name);
     return good;
 }
 
-static bool put_nodes(const struct work *work, const struct certificate *authority, struct err *err)
+static bool put_nodes(struct work *work, const struct certificate *authority, struct err *err)
 {
     const struct image image = {work->image.at, work->image.len};
     const struct config *config = config_of(image);
@@ -186,7 +237,7 @@ static bool some_nodes(const struct work *work, struct err *err)
                    work->arguments.file);
 }
 
-static bool put_authority(const struct work *work, struct certificate *authority, struct err *err)
+static bool put_authority(struct work *work, struct certificate *authority, struct err *err)
 {
     const struct image image = {work->image.at, work->image.len};
     struct certificate_term term = term_of(AUTHORITY_DAYS);
@@ -207,7 +258,7 @@ static bool put_authority(const struct work *work, struct certificate *authority
     path_in(work->folder, "ca", ".pem", path);
     if (!cert_file_put(path, &file, buf_bytes(&authority->certificate), err))
         return false;
-    printf("%s\n", path);
+    say_made(work, "ca");
     return true;
 }
 
@@ -217,13 +268,15 @@ static int run_init(int argc, char **argv)
     struct err err = {0};
     struct work work;
     bool good;
-    int wrong = begin(&work, ARGUMENT_FILE | ARGUMENT_OUT | ARGUMENT_DAYS, argc, argv);
+    int wrong = begin(&work, "made", ARGUMENT_DAYS, argc, argv);
 
     if (wrong)
         return finish(&work, true, &err), wrong;
     good = some_nodes(&work, &err) && cert_folder(work.folder, &err) &&
            put_authority(&work, &authority, &err) && put_nodes(&work, &authority, &err);
     if (good)
+        end_json(&work);
+    if (good && !work.arguments.json)
         printf("Copy ca.pem, NAME.pem and NAME.key to %s of each node NAME. Keep ca.key elsewhere: "
                "who "
                "has it can make nodes.\n",
@@ -247,15 +300,16 @@ static int run_renew(int argc, char **argv)
     struct err err = {0};
     struct work work;
     bool good;
-    int wrong = begin(
-        &work, ARGUMENT_FILE | ARGUMENT_NODE | ARGUMENT_OUT | ARGUMENT_AUTHORITY | ARGUMENT_DAYS,
-        argc, argv);
+    int wrong =
+        begin(&work, "made", ARGUMENT_NODE | ARGUMENT_AUTHORITY | ARGUMENT_DAYS, argc, argv);
 
     if (wrong)
         return finish(&work, true, &err), wrong;
     good = some_nodes(&work, &err) && get_authority(&work, &authority, &err) &&
            cert_folder(work.folder, &err) && put_nodes(&work, &authority, &err);
     certificate_forget(&authority);
+    if (good)
+        end_json(&work);
     return finish(&work, good, &err);
 }
 
@@ -283,11 +337,43 @@ static void print_state(const struct certificate_term *term, char text[64])
         snprintf(text, 64, "%lld days left", (long long)((term->until - now) / DAY_S));
 }
 
+static void show_in_json(struct work *work, const char *path, const struct certificate_view *view)
+{
+    int64_t now = clock_wall_ms() / 1000;
+    char day[32];
+
+    json_begin_object(&work->json);
+    add_text(work, "file", path);
+    add_text(work, "subject", view->subject);
+    add_text(work, "issuer", view->issuer);
+    add_text(work, "serial", view->serial);
+    add_text(work, "from", print_day(view->term.from, day));
+    add_text(work, "until", print_day(view->term.until, day));
+    json_key(&work->json, "valid");
+    json_add_bool(&work->json, now >= view->term.from && now < view->term.until);
+    json_key(&work->json, "days_left"); /* below 0: since when it has expired */
+    json_add_number(&work->json, (view->term.until - now) / DAY_S);
+    json_key(&work->json, "authority");
+    json_add_bool(&work->json, view->authority);
+    json_end(&work->json);
+}
+
+static void show_in_words(const struct certificate_view *view, bool first)
+{
+    char from[32], until[32], state[64];
+
+    if (first)
+        printf("%-20s %-20s %-10s  %-10s  %s\n", "SUBJECT", "ISSUER", "FROM", "UNTIL", "");
+    print_state(&view->term, state);
+    printf("%-20s %-20s %-10s  %-10s  %s%s\n", view->subject, view->issuer,
+           print_day(view->term.from, from), print_day(view->term.until, until), state,
+           view->authority ? " (authority)" : "");
+}
+
 /* False: there is such a file and it is no certificate. */
-static bool show(const char *path, bool *any, struct err *err)
+static bool show(struct work *work, const char *path, bool *any, struct err *err)
 {
     struct certificate_view view;
-    char from[32], until[32], state[64];
     struct buf text = {0};
     bool good;
 
@@ -298,13 +384,11 @@ static bool show(const char *path, bool *any, struct err *err)
     buf_fini(&text);
     if (!good)
         return false;
-    if (!*any)
-        printf("%-20s %-20s %-10s  %-10s  %s\n", "SUBJECT", "ISSUER", "FROM", "UNTIL", "");
+    if (work->arguments.json)
+        show_in_json(work, path, &view);
+    else
+        show_in_words(&view, !*any);
     *any = true;
-    print_state(&view.term, state);
-    printf("%-20s %-20s %-10s  %-10s  %s%s\n", view.subject, view.issuer,
-           print_day(view.term.from, from), print_day(view.term.until, until), state,
-           view.authority ? " (authority)" : "");
     return true;
 }
 
@@ -317,35 +401,39 @@ static int run_show(int argc, char **argv)
     const struct config_node *nodes;
     char path[PATH_MAX_HERE];
     bool any = false, good;
-    int wrong = begin(&work, ARGUMENT_FILE | ARGUMENT_OUT, argc, argv);
+    int wrong = begin(&work, "certificates", 0, argc, argv);
 
     if (wrong)
         return finish(&work, true, &err), wrong;
     image = (struct image){work.image.at, work.image.len};
     nodes = image_items(image, config_of(image)->nodes, sizeof *nodes);
     config_tls(image, "", &tls);
-    good = show(work.arguments.out ? path_in(work.folder, "ca", ".pem", path) : tls.authority, &any,
-                &err);
+    good =
+        show(&work, work.arguments.out ? path_in(work.folder, "ca", ".pem", path) : tls.authority,
+             &any, &err);
     for (uint32_t i = 0; good && i < config_of(image)->nodes.count; i++) {
         const char *name = image_string(image, nodes[i].item.name);
 
         config_tls(image, name, &tls);
-        good = show(work.arguments.out ? path_in(work.folder, name, ".pem", path) : tls.certificate,
+        good = show(&work,
+                    work.arguments.out ? path_in(work.folder, name, ".pem", path) : tls.certificate,
                     &any, &err);
     }
     if (good && !any)
         good =
             err_set(&err, ERR_CONFIG,
                     "there are no certificates in '%s'; `nines cert init` makes them", work.folder);
+    if (good)
+        end_json(&work);
     return finish(&work, good, &err);
 }
 
 const struct command cert_commands[] = {
-    {"cert init", "-c FILE [--out DIR] [--days N]", run_init,
+    {"cert init", "-c FILE [--out DIR] [--days N] [--json]", run_init,
      "Makes the cluster's authority and a certificate for each node, once."},
-    {"cert renew", "-c FILE [--node NAME] [--authority DIR] [--out DIR] [--days N]", run_renew,
-     "Makes new certificates with the authority; `nines reload` puts them in force."},
-    {"cert show", "-c FILE [--out DIR]", run_show,
+    {"cert renew", "-c FILE [--node NAME] [--authority DIR] [--out DIR] [--days N] [--json]",
+     run_renew, "Makes new certificates with the authority; `nines reload` puts them in force."},
+    {"cert show", "-c FILE [--out DIR] [--json]", run_show,
      "Shows whose the certificates are, and how many days are left."},
     {0},
 };

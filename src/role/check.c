@@ -16,16 +16,21 @@ static void print(const struct buf *text, FILE *file)
         fwrite(text->at, 1, text->len, file);
 }
 
-/* Findings go to standard error. */
-static bool compile(const struct arguments *arguments, struct buf *image)
+static struct config_request request_of(const struct arguments *arguments)
 {
-    const struct config_request request = {
+    return (struct config_request){
         .file = arguments->file,
         .fd = -1,
         .node = arguments->node,
         .colour = isatty(STDERR_FILENO) == 1,
         .resolve = !arguments->offline,
     };
+}
+
+/* Findings go to standard error. */
+static bool compile(const struct arguments *arguments, struct buf *image)
+{
+    const struct config_request request = request_of(arguments);
     struct buf findings;
     bool good;
 
@@ -36,22 +41,72 @@ static bool compile(const struct arguments *arguments, struct buf *image)
     return good;
 }
 
+/* Of a good configuration; all zero otherwise. */
+static struct config counts_of(bool good, const struct buf *image)
+{
+    return good ? *config_of((struct image){image->at, image->len}) : (struct config){0};
+}
+
+static void add_count(struct json *json, const char *key, uint32_t count)
+{
+    json_key(json, key);
+    json_add_unsigned(json, count);
+}
+
+static bool check_in_json(const struct arguments *arguments, struct buf *image)
+{
+    struct config_request request = request_of(arguments);
+    struct config config;
+    struct json json;
+    struct buf text;
+    bool good;
+
+    buf_init(&text, TEXT_MAX);
+    json_init(&json, &text);
+    json_begin_object(&json);
+    json_key(&json, "file");
+    json_add_string(&json, arguments->file);
+    json_key(&json, "findings");
+    json_begin_array(&json);
+    request.json = &json;
+    good = config_compile(&request, image, NULL);
+    json_end(&json);
+    json_key(&json, "good");
+    json_add_bool(&json, good);
+    config = counts_of(good, image);
+    add_count(&json, "services", config.services.count);
+    add_count(&json, "pools", config.pools.count);
+    add_count(&json, "listeners", config.listeners);
+    json_end(&json);
+    buf_add_byte(&text, '\n');
+    print(&text, stdout);
+    buf_fini(&text);
+    return good;
+}
+
+static bool check_in_words(const struct arguments *arguments, struct buf *image)
+{
+    bool good = compile(arguments, image);
+    struct config config = counts_of(good, image);
+
+    if (good)
+        printf("%s: good: services %u, pools %u, listeners %u\n", arguments->file,
+               config.services.count, config.pools.count, config.listeners);
+    return good;
+}
+
 static int run_check(int argc, char **argv)
 {
     struct arguments arguments;
     struct buf image;
     bool good;
 
-    if (!arguments_parse(&arguments, ARGUMENT_FILE | ARGUMENT_NODE | ARGUMENT_OFFLINE, argc, argv))
+    if (!arguments_parse(&arguments,
+                         ARGUMENT_FILE | ARGUMENT_NODE | ARGUMENT_OFFLINE | ARGUMENT_JSON, argc,
+                         argv))
         return ARGUMENTS_EXIT;
     buf_init(&image, TEXT_MAX);
-    good = compile(&arguments, &image);
-    if (good) {
-        const struct config *config = config_of((struct image){image.at, image.len});
-
-        printf("%s: good: services %u, pools %u, listeners %u\n", arguments.file,
-               config->services.count, config->pools.count, config->listeners);
-    }
+    good = arguments.json ? check_in_json(&arguments, &image) : check_in_words(&arguments, &image);
     buf_fini(&image);
     return good ? 0 : EXIT_OF_CONFIG;
 }
@@ -116,7 +171,7 @@ static int run_schema(int argc, char **argv)
 }
 
 const struct command role_commands[] = {
-    {"check", "-c FILE [--node NAME] [--no-resolve]", run_check,
+    {"check", "-c FILE [--node NAME] [--no-resolve] [--json]", run_check,
      "Reads a configuration and says all that is wrong with it."},
     {"config show", "-c FILE [--node NAME] [--no-resolve] [--defaults]", run_show,
      "Prints the configuration as nines understands it; --defaults adds what was left out."},

@@ -34,6 +34,17 @@ void config_find(struct config_work *work, const struct item *item, const char *
     findings_add(work->findings, line, column, length, fix, "%s", text);
 }
 
+/* What concerns no place in the file. */
+static void tell_json(struct json *json, const char *severity, const char *sentence)
+{
+    json_begin_object(json);
+    json_key(json, "severity");
+    json_add_string(json, severity);
+    json_key(json, "sentence");
+    json_add_string(json, sentence);
+    json_end(json);
+}
+
 void config_warn(struct config_work *work, const char *format, ...)
 {
     char text[FINDING_TEXT_MAX];
@@ -42,6 +53,10 @@ void config_warn(struct config_work *work, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (work->request->json) {
+        tell_json(work->request->json, "warning", text);
+        return;
+    }
     buf_print(&work->warnings, "%swarning: %s\n", work->warnings.len ? "\n" : "", text);
 }
 
@@ -105,14 +120,19 @@ bool config_compile(const struct config_request *request, struct buf *image, str
 
     buf_init(&text, FILE_BYTES_MAX + 4096);
     if (!read_file(request, &text, &err)) {
-        buf_print(findings, "error: %s\n", err.text);
+        if (request->json)
+            tell_json(request->json, "error", err.text);
+        else
+            buf_print(findings, "error: %s\n", err.text);
         buf_fini(&text);
         return false;
     }
     work.findings = findings_new(request->file, buf_bytes(&text));
     buf_init(&work.warnings, WARNINGS_MAX);
     good = compile(&work);
-    if (good)
+    if (request->json)
+        findings_json(work.findings, request->json);
+    else if (good)
         buf_add(findings, buf_bytes(&work.warnings));
     else
         findings_print(work.findings, findings, request->colour);

@@ -92,11 +92,12 @@ struct config_request {
     const char *node;      /* NULL: the node whose address is this machine's, or the only one */
     struct image previous; /* of the generation in force, so that slots stay; {0}: none */
     bool colour;           /* of the findings' text */
-    bool resolve;          /* look names up (and refuse those that do not resolve) */
+    struct json *json; /* NULL: findings are text; else objects in the array that is open there */
+    bool resolve;      /* look names up (and refuse those that do not resolve) */
 };
 
 /* Reads, checks, resolves, and numbers slots and listeners. On false `findings` (owned by the caller) says all that is wrong;
- * on true it may hold warnings. */
+ * on true it may hold warnings. Where they go into JSON it is not touched, and may be NULL. */
 MUST_USE bool config_compile(const struct config_request *request, struct buf *image,
                              struct buf *findings);
 /* Where the nines that this file describes listens for the command line. Mistakes in the file are passed over: it may be the one that

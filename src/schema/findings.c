@@ -367,16 +367,23 @@ static void print_finding(const struct findings *findings, const struct finding 
     }
 }
 
-void findings_print(const struct findings *findings, struct buf *out, bool colour)
+static uint32_t sort(const struct findings *findings, const struct finding *sorted[FINDINGS_MAX])
 {
-    static const struct colours plain = {"", "", "", ""};
-    static const struct colours bright = {"\033[1;31m", "\033[34m", "\033[32m", "\033[0m"};
-    const struct finding *sorted[FINDINGS_MAX];
     uint32_t count = kept(findings);
 
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = &findings->kept[i];
     qsort(sorted, count, sizeof *sorted, compare);
+    return count;
+}
+
+void findings_print(const struct findings *findings, struct buf *out, bool colour)
+{
+    static const struct colours plain = {"", "", "", ""};
+    static const struct colours bright = {"\033[1;31m", "\033[34m", "\033[32m", "\033[0m"};
+    const struct finding *sorted[FINDINGS_MAX];
+    uint32_t count = sort(findings, sorted);
+
     for (uint32_t i = 0; i < count; i++) {
         if (i)
             buf_add_byte(out, '\n');
@@ -384,4 +391,44 @@ void findings_print(const struct findings *findings, struct buf *out, bool colou
     }
     if (findings->count > count)
         buf_print(out, "\nand %u more\n", findings->count - count);
+}
+
+static void add_place(struct json *json, const char *key, uint32_t number)
+{
+    json_key(json, key);
+    if (number)
+        json_add_unsigned(json, number);
+    else
+        json_add_null(json);
+}
+
+static void add_finding(const struct finding *finding, struct json *json)
+{
+    const struct place *place = &finding->place;
+
+    json_begin_object(json);
+    json_key(json, "severity");
+    json_add_string(json, "error");
+    add_place(json, "line", place->line);
+    add_place(json, "column", place->line ? place->column : 0);
+    add_place(json, "length", place->line ? place->length : 0);
+    json_key(json, "sentence");
+    json_add_string(json, finding->text);
+    json_key(json, "fix");
+    json_add_string(json, finding->fix);
+    json_end(json);
+}
+
+void findings_json(const struct findings *findings, struct json *json)
+{
+    const struct finding *sorted[FINDINGS_MAX];
+    uint32_t count = sort(findings, sorted);
+    char more[32];
+
+    for (uint32_t i = 0; i < count; i++)
+        add_finding(sorted[i], json);
+    if (findings->count > count) {
+        snprintf(more, sizeof more, "and %u more", findings->count - count);
+        add_finding(&(struct finding){.text = more}, json);
+    }
 }

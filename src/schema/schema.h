@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/json.h"
 
 /* ---- the image ---- */
 
@@ -118,6 +119,8 @@ MUST_USE bool findings_place(struct findings *findings, const struct item *item,
                              uint32_t *line, uint32_t *column, uint32_t *length);
 /* All of them in the order of the file: the sentence, file:line:column, the line, a caret under what is meant, the fix. */
 void findings_print(const struct findings *findings, struct buf *out, bool colour);
+/* The same for programs: an object for each, into the array that is open. What has no place has none (null). */
+void findings_json(const struct findings *findings, struct json *json);
 
 /*
  * Reads YAML 1.2 by the root's rows into a new image, whose first bytes are the root struct (`root_size`, begins with struct item).

@@ -1,8 +1,10 @@
 """The certificates that the commands make are good for others too, and nothing that is there is lost."""
 
+import json
 import os
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,20 @@ def test_init_makes_an_authority_and_a_certificate_for_each_node(place):
             )
             assert status == 0, output
         assert field(place.tls / f"{name}.pem", "subject") == f"subject=CN = {name}"
+
+
+def test_certificates_speak_json_to_scripts(place):
+    made = json.loads(place.made("init", "--json"))["made"]
+    assert [one["name"] for one in made] == ["ca", "a", "b"]
+    assert all(Path(one[what]).is_file() for one in made for what in ("certificate", "key"))
+    renewed = json.loads(place.made("renew", "--node", "b", "--days", "30", "--json"))["made"]
+    assert renewed == [made[2]]
+    ca, a, b = json.loads(place.made("show", "--json"))["certificates"]
+    assert (ca["subject"], ca["authority"], ca["file"]) == ("shop", True, made[0]["certificate"])
+    assert (a["subject"], a["issuer"], a["authority"], a["valid"]) == ("a", "shop", False, True)
+    assert 29 <= b["days_left"] <= 30 < a["days_left"] <= 365
+    status, output = place.cert("init", "--json")
+    assert status == 1 and "is there already" in output
 
 
 def test_private_keys_are_for_their_owner_alone(place):

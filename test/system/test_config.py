@@ -1,5 +1,6 @@
 """A bad configuration is always a sentence with a place and exit code 78; what runs keeps what it had."""
 
+import json
 import os
 import re
 import shutil
@@ -203,6 +204,33 @@ def test_a_good_file_is_good(tmp_path):
     file.write_text(GOOD.format(port=8080))
     status, output = nines("check", "-c", str(file))
     assert status == 0, output
+
+
+def test_check_speaks_json_to_scripts(tmp_path):
+    file = tmp_path / "nines.yaml"
+    check = lambda: (lambda status, output: (status, json.loads(output)))(
+        *nines("check", "-c", str(file), "--json")
+    )
+    file.write_text(GOOD.format(port=8080))
+    status, said = check()
+    assert status == 0
+    assert said["good"] and said["file"] == str(file) and said["services"] > 0
+    assert not [finding for finding in said["findings"] if finding["severity"] == "error"]
+
+    file.write_text(service("    protocol: htttp"))
+    status, said = check()
+    assert status == EXIT_CONFIG and not said["good"] and said["services"] == 0
+    (wrong,) = said["findings"]
+    assert (wrong["severity"], wrong["line"], wrong["length"]) == ("error", 5, len("htttp"))
+    assert "htttp" in wrong["sentence"] and "http" in wrong["fix"]
+
+    file.write_text("".join(f"wrong{number}: 1\n" for number in range(130)))
+    _, said = check()
+    assert said["findings"][-1]["sentence"].endswith(" more")
+
+    file.unlink()
+    status, said = check()
+    assert status == EXIT_CONFIG and str(file) in said["findings"][0]["sentence"]
 
 
 def test_what_config_show_prints_is_a_configuration_again(tmp_path):
