@@ -21,7 +21,7 @@ enum tag {
     GROUP_NAME = 10,
     GROUP_EPOCH,
     GROUP_BODY,
-    GROUP_UNCLEAN,
+    GROUP_HOW,
     MARK_NAME = 20,
     MARK_REASON,
     MARK_UNTIL,
@@ -54,8 +54,8 @@ static const struct kind kinds[] = {
     {COMMAND_MEMBER_ADDRESSES, 1, BIT(MEMBER_ID) | BIT(MEMBER_ZONE) | BIT(MEMBER_ADDRESSES),
      "member addresses"},
     {COMMAND_GROUP_CREATE, 1, BIT(GROUP_NAME) | BIT(GROUP_BODY), "group create"},
-    {COMMAND_GROUP_UPDATE, 1,
-     BIT(GROUP_NAME) | BIT(GROUP_EPOCH) | BIT(GROUP_BODY) | BIT(GROUP_UNCLEAN), "group update"},
+    {COMMAND_GROUP_UPDATE, 1, BIT(GROUP_NAME) | BIT(GROUP_EPOCH) | BIT(GROUP_BODY) | BIT(GROUP_HOW),
+     "group update"},
     {COMMAND_GROUP_DELETE, 1, BIT(GROUP_NAME) | BIT(GROUP_EPOCH), "group delete"},
     {COMMAND_DRAIN_SET, 1, BIT(MARK_NAME) | BIT(MARK_REASON), "drain set"},
     {COMMAND_DRAIN_CLEAR, 1, BIT(MARK_NAME), "drain clear"},
@@ -93,81 +93,10 @@ bool command_changes_members(const struct document_command *command)
            command->kind == COMMAND_MEMBER_ROLE;
 }
 
-const char *group_mode_name(enum group_mode mode)
-{
-    static const char *const names[GROUP_MODES] = {"sync", "semi-sync", "async"};
-
-    must(mode < GROUP_MODES);
-    return names[mode];
-}
-
-/* ---- parts ---- */
-
-static void life_encode(struct buf *out, struct life life)
-{
-    pack_u32(out, life.member);
-    pack_u64(out, life.incarnation);
-}
-
-static struct life life_decode(struct unpack *in)
-{
-    struct life life = {.member = unpack_u32(in)};
-
-    life.incarnation = unpack_u64(in);
-    return life;
-}
-
-static void set_encode(struct buf *out, const struct life_set *set)
-{
-    must(set->count <= CLUSTER_NODES_MAX);
-    pack_u8(out, (uint8_t)set->count);
-    for (uint32_t i = 0; i < set->count; i++)
-        life_encode(out, set->lives[i]);
-}
-
-static bool set_decode(struct unpack *in, struct life_set *set)
-{
-    uint32_t before = 0;
-
-    set->count = unpack_u8(in);
-    if (set->count > CLUSTER_NODES_MAX)
-        return false;
-    for (uint32_t i = 0; i < set->count; i++) {
-        struct life life = life_decode(in);
-
-        if (life.member <= before || life.incarnation == 0)
-            return false;
-        before = life.member;
-        set->lives[i] = life;
-    }
-    return !in->bad;
-}
-
-void group_body_encode(struct buf *out, const struct group_body *body)
-{
-    pack_u32(out, body->primary);
-    pack_u8(out, body->mode);
-    pack_u8(out, body->min_in_sync);
-    pack_u8(out, body->acks);
-    pack_u8(out, body->degraded);
-    set_encode(out, &body->in_sync);
-    set_encode(out, &body->eligible);
-}
-
-bool group_body_decode(struct unpack *in, struct group_body *body)
-{
-    uint8_t degraded;
-
-    *body = (struct group_body){.primary = unpack_u32(in), .mode = unpack_u8(in)};
-    body->min_in_sync = unpack_u8(in);
-    body->acks = unpack_u8(in);
-    degraded = unpack_u8(in);
-    body->degraded = degraded;
-    return set_decode(in, &body->in_sync) && set_decode(in, &body->eligible) &&
-           body->mode < GROUP_MODES && degraded <= 1;
-}
-
 /* ---- fields ---- */
+
+/* Of GROUP_HOW. */
+enum { HOW_UNCLEAN = 1, HOW_KEPT = 2 };
 
 static void member_field(struct buf *out, enum tag tag, const struct document_command *command)
 {
@@ -199,8 +128,9 @@ static void other_field(struct buf *out, enum tag tag, const struct document_com
         pack_u64(out, command->group.epoch);
     else if (tag == GROUP_BODY)
         group_body_encode(out, &command->group.body);
-    else if (tag == GROUP_UNCLEAN)
-        pack_u8(out, command->unclean);
+    else if (tag == GROUP_HOW)
+        pack_u8(out,
+                (uint8_t)((command->unclean ? HOW_UNCLEAN : 0) | (command->kept ? HOW_KEPT : 0)));
     else if (tag == MARK_NAME)
         text_encode(out, command->mark.name);
     else if (tag == MARK_REASON)
@@ -261,6 +191,7 @@ static bool read_mark_field(struct unpack *in, enum tag tag, struct command_mark
 static bool read_group_field(struct unpack *in, enum tag tag, struct document_command *command)
 {
     struct command_group *group = &command->group;
+    uint8_t how;
 
     if (tag == GROUP_NAME)
         return text_decode(in, group->name, sizeof group->name) && member_name_good(group->name);
@@ -268,7 +199,10 @@ static bool read_group_field(struct unpack *in, enum tag tag, struct document_co
         return (group->epoch = unpack_u64(in)) != 0;
     if (tag == GROUP_BODY)
         return group_body_decode(in, &group->body);
-    return flag_decode(in, &command->unclean);
+    how = unpack_u8(in);
+    command->unclean = how & HOW_UNCLEAN;
+    command->kept = how & HOW_KEPT;
+    return how <= (HOW_UNCLEAN | HOW_KEPT);
 }
 
 static bool read_other_field(struct unpack *in, enum tag tag, struct document_command *command)

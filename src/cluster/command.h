@@ -35,22 +35,6 @@ enum command_kind {
     COMMAND_LEVEL_RAISE = 50,
 };
 
-enum group_mode { GROUP_SYNC, GROUP_SEMI_SYNC, GROUP_ASYNC, GROUP_MODES };
-
-struct life_set {
-    uint32_t count;
-    struct life lives[CLUSTER_NODES_MAX]; /* by rising member; each member once */
-};
-
-/* What a group is, apart from its name, epoch and version. */
-struct group_body {
-    uint32_t primary; /* member; 0: none. When not 0, in `in_sync` */
-    uint8_t mode;     /* enum group_mode */
-    uint8_t min_in_sync, acks;
-    bool degraded;
-    struct life_set in_sync, eligible; /* disjoint */
-};
-
 struct command_group {
     char name[CLUSTER_NAME_MAX];
     uint64_t epoch; /* UPDATE, DELETE: based on */
@@ -87,7 +71,10 @@ struct document_command {
     uint64_t based_on; /* version of the object; 0: it must not exist */
     bool
         clean; /* MEMBER_INCARNATION: the stop before was clean: what it said it had on disk, it has */
-    bool unclean; /* GROUP_UPDATE: an operator accepts that acknowledged writes may be lost */
+    bool
+        unclean; /* GROUP_UPDATE: an operator, or the file, accepts that acknowledged writes may be lost */
+    bool
+        kept; /* GROUP_UPDATE by the primary's own member, in a later run of its agent: its engine has all that it had */
     union {
         struct member member;
         struct command_group group;
@@ -113,7 +100,3 @@ enum command_reading command_decode(struct bytes bytes, struct document_command 
 bool command_changes_members(const struct document_command *command);
 /* `lease take`; for sentences and facts. */
 const char *command_name(uint16_t kind);
-/* Plain decoding aids for snapshots. */
-void group_body_encode(struct buf *out, const struct group_body *body);
-MUST_USE bool group_body_decode(struct unpack *in, struct group_body *body);
-const char *group_mode_name(enum group_mode mode);

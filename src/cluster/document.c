@@ -111,21 +111,6 @@ uint32_t document_voters(const struct document *document)
     return voters;
 }
 
-int document_find_life(const struct life_set *set, uint32_t member)
-{
-    for (uint32_t i = 0; i < set->count; i++)
-        if (set->lives[i].member == member)
-            return (int)i;
-    return -1;
-}
-
-struct life document_primary(const struct group_body *body)
-{
-    int place = body->primary ? document_find_life(&body->in_sync, body->primary) : -1;
-
-    return place < 0 ? (struct life){0} : body->in_sync.lives[place];
-}
-
 char *document_lease_name(const char *group, char *name)
 {
     struct buf out;
@@ -259,6 +244,18 @@ static const struct document_lease *lease_of_command(const struct document *docu
     return NULL;
 }
 
+/*
+ * Does the holder itself ask? Of a group also in a later run: a node starts an agent only when the one before has ended, and that one's engine is under the
+ * new agent's hand.
+ */
+static bool gives_up(const struct document_command *command, struct life holder)
+{
+    if (command->kind == COMMAND_LEASE_RELEASE)
+        return life_equal(command->proposer, holder);
+    return command->kind == COMMAND_GROUP_UPDATE && command->proposer.member == holder.member &&
+           command->proposer.incarnation >= holder.incarnation;
+}
+
 bool document_takes_away(const struct document *document, const struct document_command *command,
                          struct document_loss *loss)
 {
@@ -269,7 +266,7 @@ bool document_takes_away(const struct document *document, const struct document_
     if (!lease || lease->holder.member == 0)
         return false;
     if (command->kind == COMMAND_GROUP_UPDATE)
-        next = document_primary(&command->group.body);
+        next = group_primary(&command->group.body);
     else if (command->kind == COMMAND_LEASE_TAKE)
         next = command->lease.holder;
     if (life_equal(next, lease->holder))
@@ -277,7 +274,6 @@ bool document_takes_away(const struct document *document, const struct document_
     *loss = (struct document_loss){.slot = slot,
                                    .from = lease->holder,
                                    .epoch = lease->epoch,
-                                   .voluntary = command->kind == COMMAND_LEASE_RELEASE &&
-                                                life_equal(command->proposer, lease->holder)};
+                                   .voluntary = gives_up(command, lease->holder)};
     return true;
 }

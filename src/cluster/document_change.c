@@ -14,12 +14,11 @@
 
 /* ---- members ---- */
 
-static void forget_life(struct life_set *set, uint32_t member)
+/* Who is not in sync any more cannot be the next primary. */
+static void settle_target(struct group_body *body)
 {
-    int place = document_find_life(set, member);
-
-    if (place >= 0)
-        TAKE_OUT(set->lives, set->count, place);
+    if (body->target && life_set_find(&body->in_sync, body->target) < 0)
+        body->target = 0;
 }
 
 static void remove_member(struct document *d, uint32_t id)
@@ -30,8 +29,9 @@ static void remove_member(struct document *d, uint32_t id)
         struct document_group *group = &d->groups[i];
         uint32_t before = group->body.in_sync.count + group->body.eligible.count;
 
-        forget_life(&group->body.in_sync, id);
-        forget_life(&group->body.eligible, id);
+        life_set_drop(&group->body.in_sync, id);
+        life_set_drop(&group->body.eligible, id);
+        settle_target(&group->body);
         if (before != group->body.in_sync.count + group->body.eligible.count)
             group->version = d->changes;
     }
@@ -40,14 +40,14 @@ static void remove_member(struct document *d, uint32_t id)
 
 static bool restart_life(struct life_set *set, const struct member *member, bool clean)
 {
-    int place = document_find_life(set, member->id);
+    int place = life_set_find(set, member->id);
 
     if (place < 0)
         return false;
     if (clean)
         set->lives[place].incarnation = member->incarnation;
     else
-        forget_life(set, member->id);
+        life_set_drop(set, member->id);
     return true;
 }
 
@@ -66,6 +66,7 @@ static void restart_member(struct document *d, const struct member *member, bool
         if (restart_life(&group->body.in_sync, member, clean) ||
             restart_life(&group->body.eligible, member, clean))
             group->version = d->changes;
+        settle_target(&group->body);
     }
 }
 
@@ -143,7 +144,7 @@ static void change_group(struct document *d, const struct document_command *c,
     }
     group->body = c->group.body;
     group->version = d->changes;
-    set_lease(d, slot, name, true, document_primary(&group->body));
+    set_lease(d, slot, name, true, group_primary(&group->body));
     group->epoch = d->leases[slot].epoch;
     reply->epoch = group->epoch;
 }

@@ -67,10 +67,13 @@ static const char *body_fault(const struct document *d, const struct group_body 
     if (!set_good(d, &body->in_sync) || !set_good(d, &body->eligible))
         return "a group's set names somebody who cannot be in it";
     for (uint32_t i = 0; i < body->eligible.count; i++)
-        if (document_find_life(&body->in_sync, body->eligible.lives[i].member) >= 0)
+        if (life_set_find(&body->in_sync, body->eligible.lives[i].member) >= 0)
             return "a member is both in sync and eligible";
-    if (body->primary && document_find_life(&body->in_sync, body->primary) < 0)
+    if (body->primary && life_set_find(&body->in_sync, body->primary) < 0)
         return "a primary is not in sync";
+    if (body->target && (!body->primary || body->target == body->primary ||
+                         life_set_find(&body->in_sync, body->target) < 0))
+        return "a group's next primary cannot be it";
     return NULL;
 }
 
@@ -87,7 +90,7 @@ static const char *group_fault(const struct document *d, uint32_t place)
             return "two groups have one name";
     lease = document_lease(d, document_lease_name(group->name, name), NULL);
     if (!lease || !lease->of_group || lease->epoch != group->epoch ||
-        !life_equal(lease->holder, document_primary(&group->body)))
+        !life_equal(lease->holder, group_primary(&group->body)))
         return "a group and its lease differ";
     return body_fault(d, &group->body);
 }

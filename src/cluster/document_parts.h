@@ -14,10 +14,6 @@ enum document_outcome document_rule(const struct document *document,
 void document_change(struct document *document, const struct document_command *command,
                      struct document_reply *reply);
 
-/* The run of the group's primary; member 0: none. */
-struct life document_primary(const struct group_body *body);
-/* -1: it is not in the set. */
-int document_find_life(const struct life_set *set, uint32_t member);
 /* A group's name with GROUP_LEASE before it, into CLUSTER_RESOURCE_MAX bytes. Returns them. */
 char *document_lease_name(const char *group, char *name);
 struct member *document_find_member(struct document *document, uint32_t id);

@@ -125,8 +125,8 @@ static enum document_outcome rule_remove(const struct document *d, const struct 
 static bool in_a_group(const struct document *d, uint32_t member)
 {
     for (uint32_t i = 0; i < d->group_count; i++)
-        if (document_find_life(&d->groups[i].body.in_sync, member) >= 0 ||
-            document_find_life(&d->groups[i].body.eligible, member) >= 0)
+        if (life_set_find(&d->groups[i].body.in_sync, member) >= 0 ||
+            life_set_find(&d->groups[i].body.eligible, member) >= 0)
             return true;
     return false;
 }
@@ -213,46 +213,66 @@ static enum document_outcome rule_body(const struct document *d, const struct gr
         outcome = rule_set(d, &body->eligible, reply);
     if (outcome != DOCUMENT_APPLIED)
         return outcome;
-    if (body->primary && document_find_life(&body->in_sync, body->primary) < 0)
+    if (body->primary && life_set_find(&body->in_sync, body->primary) < 0)
         return say(reply, DOCUMENT_INVALID, "the primary %u is not in the in-sync set",
                    body->primary);
     if (body->min_in_sync == 0 || body->min_in_sync > CLUSTER_NODES_MAX)
         return say(reply, DOCUMENT_INVALID, "min_in_sync is %u, from 1 to %d", body->min_in_sync,
                    CLUSTER_NODES_MAX);
+    if (body->target && (!body->primary || body->target == body->primary ||
+                         life_set_find(&body->in_sync, body->target) < 0))
+        return say(reply, DOCUMENT_INVALID, "member %u cannot be the next primary", body->target);
     for (uint32_t i = 0; i < body->eligible.count; i++)
-        if (document_find_life(&body->in_sync, body->eligible.lives[i].member) >= 0)
+        if (life_set_find(&body->in_sync, body->eligible.lives[i].member) >= 0)
             return say(reply, DOCUMENT_INVALID, "member %u is both in sync and eligible",
                        body->eligible.lives[i].member);
     return DOCUMENT_APPLIED;
 }
 
-static bool holds(const struct group_body *before, struct life life)
+/* Has it what was acknowledged? In a later run of its agent by the word of that agent alone. */
+static bool holds(const struct group_body *before, const struct document_command *c,
+                  struct life life)
 {
-    int in_sync = document_find_life(&before->in_sync, life.member);
-    int eligible = document_find_life(&before->eligible, life.member);
-
-    return (in_sync >= 0 && life_equal(before->in_sync.lives[in_sync], life)) ||
-           (eligible >= 0 && life_equal(before->eligible.lives[eligible], life));
+    if (life_set_has(&before->in_sync, life) || life_set_has(&before->eligible, life))
+        return true;
+    return c->kept && life_equal(life, c->proposer) &&
+           (life_set_find(&before->in_sync, life.member) >= 0 ||
+            life_set_find(&before->eligible, life.member) >= 0);
 }
 
-/* Who was neither in sync nor eligible may lack acknowledged writes: it can join the in-sync set, and nothing else. */
+static const struct life *stranger(const struct group_body *before,
+                                   const struct document_command *c, const struct life_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (!holds(before, c, set->lives[i]))
+            return &set->lives[i];
+    return NULL;
+}
+
+/*
+ * Who was neither in sync nor eligible may lack acknowledged writes: it can join the in-sync set of a primary that goes on, which it was copied from,
+ * and nothing else.
+ */
 static enum document_outcome rule_succession(const struct group_body *before,
                                              const struct document_command *c,
                                              struct document_reply *reply)
 {
     const struct group_body *body = &c->group.body;
-    struct life primary = document_primary(body);
+    bool same = body->primary && body->primary == before->primary;
+    const struct life *new = stranger(before, c, &body->eligible);
+    struct life primary = group_primary(body);
 
     if (c->unclean)
         return DOCUMENT_APPLIED;
-    if (primary.member && !holds(before, primary))
+    if (primary.member && !holds(before, c, primary))
         return say(reply, DOCUMENT_INVALID,
                    "member %u was neither in sync nor eligible: only an operator may choose it",
                    primary.member);
-    for (uint32_t i = 0; i < body->eligible.count; i++)
-        if (!holds(before, body->eligible.lives[i]))
-            return say(reply, DOCUMENT_INVALID, "member %u was neither in sync nor eligible",
-                       body->eligible.lives[i].member);
+    if (!new && !same)
+        new = stranger(before, c, &body->in_sync);
+    if (new)
+        return say(reply, DOCUMENT_INVALID, "member %u was neither in sync nor eligible",
+                   new->member);
     return DOCUMENT_APPLIED;
 }
 

@@ -5,7 +5,7 @@
 
 static void keep_in_set(struct life_set *set, uint32_t member)
 {
-    int place = document_find_life(set, member);
+    int place = life_set_find(set, member);
     struct life life = place >= 0 ? set->lives[place] : (struct life){0};
 
     *set = (struct life_set){0};
@@ -21,6 +21,7 @@ static void keep_in_group(struct document *document, struct document_group *grou
 
     keep_in_set(&group->body.in_sync, member);
     keep_in_set(&group->body.eligible, member);
+    group->body.target = 0;
     if (group->body.primary == member)
         return;
     group->body.primary = 0;

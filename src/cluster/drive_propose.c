@@ -143,7 +143,9 @@ static bool free_to_take(struct cluster *c, uint64_t number, const struct docume
     *reply = later(c, number, "");
     wait_ms = may.ns == NEVER.ns ? c->timing.heartbeat_ms
                                  : ns_between(tilt_slow(&c->tilt), may) / NS_PER_MS + 1;
-    reply->wait_ms = (uint32_t)wait_ms;
+    /* Asked again sooner than that: a proof of death or a release may end it at any moment. */
+    if (reply->wait_ms > (uint32_t)wait_ms)
+        reply->wait_ms = (uint32_t)wait_ms;
     (void)snprintf(reply->sentence, sizeof reply->sentence,
                    "%s holds the lease of '%s', for up to %lld ms more",
                    drive_name_of(c, loss->from.member), c->document.leases[loss->slot].name,

@@ -1,10 +1,9 @@
 /*
- * What the pure files of the room have in common: its limits, and one run of one member's agent.
+ * What the pure files of the room have in common: its limits.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "topology/group.h"
 
 enum {
     CLUSTER_NODES_MAX = 16, /* members, learners included; and nodes of a file */
@@ -24,13 +23,6 @@ enum {
     CLUSTER_BEAT_MAX = 8192,
 };
 
-/* One run of one member's agent: what it said dies with it. */
-struct life {
-    uint32_t member;      /* 0: nobody */
-    uint64_t incarnation; /* from 1 */
-};
-
-static inline bool life_equal(struct life a, struct life b)
-{
-    return a.member == b.member && a.incarnation == b.incarnation;
-}
+_Static_assert((int)CLUSTER_NODES_MAX == (int)GROUP_MEMBERS_MAX &&
+                   (int)CLUSTER_NAME_MAX == (int)GROUP_NAME_MAX,
+               "a set of lives holds all members");

@@ -19,6 +19,8 @@ enum {
     SERVICES_MAX = 128,
     POOLS_MAX = 128,
     BACKENDS_MAX = 1024,
+    GROUPS_MAX = 64,
+    GROUP_BACKENDS_MAX = 16,     /* members of one group */
     ROLES_MAX = WORKERS_MAX + 2, /* slot 0: agent, slot 1: monitor, then the workers */
 };
 
@@ -243,6 +245,84 @@ struct lease_record {
     uint64_t unused;
 };
 
+/* ---- groups ---- */
+
+/* The numbers of topology/group.h; the agent checks that they are equal. */
+enum board_phase {
+    BOARD_GROUP_UNKNOWN,
+    BOARD_GROUP_RECOVERING,
+    BOARD_GROUP_PROMOTING,
+    BOARD_GROUP_SWITCHING,
+    BOARD_GROUP_SERVING
+};
+
+/* One member, for people. */
+struct board_group_member {
+    char name[BOARD_NAME_MAX];
+    uint32_t member; /* id; 0: not of the cluster */
+    uint8_t state, role, in_sync,
+        eligible; /* enum engine_state, engine_role (topology/group.h); 1: it is in the set */
+    uint8_t heard, linked, loading, chosen; /* chosen: it would be the next primary */
+    uint64_t position_epoch, position_offset, lag_bytes;
+    char why_not[BOARD_SENTENCE_MAX]; /* it could not be the next primary; "" */
+};
+
+struct board_group {
+    char name[BOARD_NAME_MAX], engine[BOARD_NAME_MAX];
+    uint8_t mode, acks, min_in_sync, degraded, unclean, paused, phase,
+        failover; /* failover: enum failover_phase, on the leader */
+    uint64_t epoch, version;
+    uint32_t primary, target;            /* members; 0: none */
+    char state[BOARD_NAME_MAX];          /* of this node's own member; "" when it has none */
+    char sentence[BOARD_SENTENCE_MAX];   /* what it waits for; "" */
+    char why_nobody[BOARD_SENTENCE_MAX]; /* nobody could be the next primary; "" */
+    int64_t expected_ms;                 /* that a failover would take; -1 unknown */
+    uint64_t loss_bytes;                 /* that it would lose; UINT64_MAX unknown */
+    uint32_t member_count;
+    uint32_t unused;
+    struct board_group_member members[GROUP_BACKENDS_MAX]; /* by place in the file */
+};
+
+/*
+ * Written by the agent, by the group's slot. Workers read the counters at each request and nothing else. `here` says that the primary is this node itself: then nothing
+ * is forwarded unless leases[lease].until has not passed on CLOCK_BOOTTIME. The supervisor kills a managed process when `fence` has passed.
+ */
+struct group_record {
+    counter at;      /* CLOCK_MONOTONIC ns of the last write; 0: never, the group is unknown here */
+    counter changes; /* +1, last, whenever phase, epoch or primary is another */
+    counter phase;   /* enum board_phase */
+    counter epoch;
+    counter primary; /* place in the file's order of members, from 1; 0: none */
+    counter here;    /* 1: it is this node */
+    counter lease;   /* slot in `leases` of the group's lease; valid while `here` */
+    counter fence;   /* CLOCK_BOOTTIME ns; UINT64_MAX: this node is no primary */
+    counter
+        probe_port; /* local port of the agent's own connection, which is not held while the phase is PROMOTING; 0: none */
+    counter lag_ms
+        [GROUP_BACKENDS_MAX]; /* of each member behind the primary, by place; UINT64_MAX: not to be read from */
+    counter guard; /* of `board` */
+    struct board_group board;
+};
+
+/* Written by one worker: clients of a group that waited. */
+struct group_counters {
+    counter waiting;  /* now */
+    counter held;     /* in all */
+    counter released; /* ... to a primary */
+    counter expired;  /* ... whose time ran out */
+    counter refused;  /* for which there was no place */
+    counter cut;      /* sessions to a primary that is none any more */
+};
+
+/* Written by the supervisor: the process that it runs for a group, and the engine's program. */
+struct process_record {
+    counter pid;        /* 0: it does not run */
+    counter started_at; /* CLOCK_MONOTONIC ns */
+    counter starts, kills;
+    counter ended;  /* wait status of the last one, as waitpid gives it */
+    counter fenced; /* killed because a lease ran out */
+};
+
 struct worker_record {
     counter chunks_free, chunks_max;
     counter sessions, sessions_max;
@@ -250,6 +330,7 @@ struct worker_record {
     counter log_dropped; /* access log lines that the monitor did not take in time */
     struct service_counters services[SERVICES_MAX];
     struct backend_counters backends[BACKENDS_MAX];
+    struct group_counters groups[GROUPS_MAX];
 };
 
 struct scoreboard {
@@ -266,6 +347,8 @@ struct scoreboard {
     struct override_record overrides[BACKENDS_MAX];
     struct cluster_record cluster;
     struct lease_record leases[BOARD_LEASES_MAX]; /* of this node */
+    struct group_record groups[GROUPS_MAX];
+    struct process_record processes[GROUPS_MAX], programs[GROUPS_MAX]; /* by the group's slot */
     struct worker_record worker[WORKERS_MAX];
 };
 

@@ -1,0 +1,108 @@
+/*
+ * engine: one interface to a data service, whatever it is.
+ *
+ * An engine is asked one thing at a time (topology/engine.h) and answers each order exactly once, in time: what hangs is broken off. It decides nothing; who asks
+ * is replication/replica.h, through role/groups*.c. It never waits on the loop, and never blocks it: a script runs as a process of its own, which the supervisor
+ * started, and is spoken to over a stream.
+ *
+ *     engine_open(&engine, &options, &err)
+ *     engine_ask(engine, &order)            answered() follows
+ *     engine_cancel(engine)                 the order under way ends as BROKEN, at once
+ *     engine_close(engine)
+ *
+ * Kinds: `script` (drive_script.c): a program of the user's that reads one JSON object a line and writes one a line; docs/engines.md is its contract.
+ */
+#pragma once
+
+#include "base/address.h"
+#include "base/err.h"
+#include "schema/schema.h"
+#include "topology/engine.h"
+
+struct loop;
+
+/* ---- the configuration: part of a group's section ---- */
+
+enum engine_kind { ENGINE_SCRIPT, ENGINE_KINDS };
+
+struct engine_word {
+    struct item item;
+    struct ref text;
+};
+
+struct engine_probe {
+    struct ref send;   /* bytes, with \r \n \\ \xHH; `{epoch}` becomes the epoch */
+    struct ref expect; /* what the answer begins with */
+    int64_t timeout_ms;
+};
+
+struct engine_config {
+    int32_t kind;       /* enum engine_kind */
+    struct ref command; /* items: struct engine_word: the script's program and arguments */
+    struct ref
+        process; /* likewise: the data service itself, run by the supervisor; or none: something else runs it */
+    struct ref user;      /* whom both become */
+    struct ref directory; /* where they run */
+    int64_t timeout_ms;   /* of a status, promise, promote, demote or follow */
+    int64_t copy_ms;      /* of a rewind or copy */
+    int64_t restart_attempts, restart_window_ms;
+    bool probed; /* `probe` was written */
+    struct engine_probe probe;
+};
+
+extern const struct option
+    engine_options[]; /* rows of struct engine_config, for OPTION_INCLUDE in a group */
+
+/* ---- running ---- */
+
+struct engine;
+
+/* A member as the engine has to know it. */
+struct engine_member {
+    uint32_t member; /* id; 0: the cluster has no such member yet */
+    const char *name;
+    struct address address; /* of its data service */
+};
+
+struct engine_events {
+    /* Once for each order; never from inside engine_ask. */
+    void (*answered)(void *context, const struct engine_answer *answer);
+    /* It needs a new stream to its program (which ended, or was broken off): the owner asks the supervisor, then calls engine_connect. */
+    void (*wants_program)(void *context);
+    /* The program that is connected has to end, with all that it started: it hangs, or talks nonsense. */
+    void (*kill_program)(void *context);
+};
+
+struct engine_options {
+    struct loop *loop;
+    const char *group, *self; /* names; copied */
+    const struct engine_config *config;
+    struct image
+        image; /* which `config` lies in; borrowed until engine_close or engine_configure */
+    const struct engine_events *events;
+    void *context;
+};
+
+MUST_USE bool engine_open(struct engine **engine, const struct engine_options *options,
+                          struct err *err);
+/* Who the members are now; at any time. Copied, names too. */
+void engine_members(struct engine *engine, const struct engine_member *members, uint32_t count);
+/* A stream socket to a new run of its program, which is the callee's from now on; the one before ends. */
+void engine_connect(struct engine *engine, int fd);
+/* No order is under way. */
+void engine_ask(struct engine *engine, const struct engine_order *order);
+void engine_cancel(struct engine *engine);
+void engine_close(struct engine *engine); /* NULL is fine; nothing is answered any more */
+
+/* ---- a client's write, by ourselves: is it served, really? (drive_probe.c) ---- */
+
+struct probe;
+
+typedef void probe_done(void *context, bool answered, const char *sentence);
+
+/* Connects to `address` (from `from_port` when not 0), sends, and waits for what is expected, all within the configured time. `done` follows once, never from
+ * inside; the probe is freed by then. */
+MUST_USE bool probe_begin(struct probe **probe, struct loop *loop, const struct engine_probe *what,
+                          struct image image, const struct address *address, uint64_t epoch,
+                          probe_done *done, void *context, struct err *err);
+void probe_cancel(struct probe *probe); /* without `done` */
