@@ -17,9 +17,17 @@ static void check(const struct links *links)
         must(links->known[i - 1].member.id < links->known[i].member.id);
 }
 
+static void forget_seeming(struct links *links)
+{
+    for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++)
+        for (uint32_t j = 0; j < CLUSTER_NODES_MAX; j++)
+            links->seems[i][j] = NEVER;
+}
+
 void links_init(struct links *links, uint32_t self, int64_t stale_ns)
 {
     *links = (struct links){.self = self, .stale_ns = stale_ns, .quorum = true};
+    forget_seeming(links);
     check(links);
 }
 
@@ -59,6 +67,8 @@ static void carry(struct links *links, const struct links *before)
 
             known->hears[j] = peer < 0 ? LINKS_UNKNOWN : before->known[was].hears[peer];
             known->ago_ms[j] = peer < 0 ? 0 : before->known[was].ago_ms[peer];
+            if (peer >= 0)
+                links->seems[i][j] = before->seems[was][peer];
             if (peer >= 0 && (before->one_way[was] >> peer & 1))
                 links->one_way[i] |= (uint16_t)(1u << j);
         }
@@ -74,6 +84,7 @@ void links_set_members(struct links *links, const struct links_member *members, 
     links->count = 0;
     for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++)
         links->one_way[i] = 0;
+    forget_seeming(links);
     for (uint32_t i = 0; i < count; i++)
         insert(links, &members[i]);
     carry(links, &before);
@@ -237,8 +248,12 @@ static void judge_pair(struct links *links, uint32_t i, uint32_t j, struct insta
                        struct links_findings *out)
 {
     bool before = links->one_way[i] >> j & 1;
-    bool one_way = hears(links, i, j, now) == LINKS_HEARS && hears(links, j, i, now) == LINKS_DEAF;
+    bool seems = hears(links, i, j, now) == LINKS_HEARS && hears(links, j, i, now) == LINKS_DEAF;
+    struct instant *since = &links->seems[i][j];
+    bool one_way;
 
+    *since = seems ? earlier(*since, now) : NEVER;
+    one_way = seems && (before || ns_between(*since, now) >= links->stale_ns);
     if (i == j || one_way == before)
         return;
     links->one_way[i] ^= (uint16_t)(1u << j);

@@ -44,6 +44,9 @@ struct links {
     int64_t stale_ns;
     uint32_t count;
     struct links_known known[CLUSTER_NODES_MAX]; /* by rising id */
+    struct instant
+        seems[CLUSTER_NODES_MAX]
+             [CLUSTER_NODES_MAX]; /* i hears j and j does not hear i, since; NEVER: it is not so */
     uint16_t one_way
         [CLUSTER_NODES_MAX]; /* bit j of i: as last reported, i hears j and j does not hear i */
     bool quorum;             /* as last reported */
@@ -70,7 +73,8 @@ struct links_findings {
     struct links_finding findings[LINKS_FINDINGS_MAX];
 };
 
-/* A row counts for `stale_ns` after it came. Begins without members; quorum is taken as seen. */
+/* A row counts for `stale_ns` after it came, and what holds one way for that long is found: who returns is heard by one sooner than by another, and
+ * rows of before and after meet. Begins without members; quorum is taken as seen. */
 void links_init(struct links *links, uint32_t self, int64_t stale_ns);
 /* The members as they are now, at most CLUSTER_NODES_MAX, in any order; what is known of those that stay is kept. */
 void links_set_members(struct links *links, const struct links_member *members, uint32_t count);
