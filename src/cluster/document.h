@@ -109,8 +109,9 @@ struct document_loss {
     bool
         voluntary; /* the holder asks for it itself: nothing to wait for, once it is told (lease_grantor_released) */
 };
-/* An operator made member `self` the whole cluster, under a new id: who else was there is forgotten, with what they held. */
-void document_survive(struct document *document, uint32_t self, uint64_t cluster);
+/* An operator made this member the whole cluster, under a new id: who else was there is forgotten, with what they held. `survivor` may be gone from the
+ * document by what was never committed. */
+void document_survive(struct document *document, const struct member *survivor, uint64_t cluster);
 
 /* Would this command, now, take a lease away from somebody? Then the leader asks cluster/lease.h when it may be proposed. */
 bool document_takes_away(const struct document *document, const struct document_command *command,

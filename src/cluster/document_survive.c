@@ -30,26 +30,26 @@ static void keep_in_group(struct document *document, struct document_group *grou
     lease->holder = (struct life){0};
 }
 
-void document_survive(struct document *document, uint32_t self, uint64_t cluster)
+void document_survive(struct document *document, const struct member *survivor, uint64_t cluster)
 {
-    struct member *member = document_find_member(document, self);
+    struct member self = *survivor;
 
     document_check(document);
-    must(member);
+    must(self.id != 0 && self.id < document->next_member);
     document->changes++;
     document->cluster = cluster;
     document->hash ^= cluster;
     document->trail[document->index % DOCUMENT_TRAIL].hash = document->hash;
-    document->members[0] = *member;
+    document->members[0] = self;
     document->members[0].role = MEMBER_VOTER;
     document->members[0].version = document->changes;
     for (uint32_t i = 1; i < document->member_count; i++)
         document->members[i] = (struct member){0};
     document->member_count = 1;
     for (uint32_t i = 0; i < document->group_count; i++)
-        keep_in_group(document, &document->groups[i], self);
+        keep_in_group(document, &document->groups[i], self.id);
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
-        if (!document->leases[slot].of_group && document->leases[slot].holder.member != self)
+        if (!document->leases[slot].of_group && document->leases[slot].holder.member != self.id)
             document->leases[slot] = (struct document_lease){0};
     document_check(document);
 }

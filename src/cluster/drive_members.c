@@ -399,13 +399,19 @@ bool members_recover(struct cluster *c, char *sentence, size_t cap)
 {
     struct store_snapshot *snapshot = &c->store.snapshot;
     uint64_t term = c->raft.term + 1;
+    const struct member *self;
     struct charter charter;
 
     if (!may_recover(c, sentence, cap))
         return false;
+    /* The rest of its log may hold its own removal, which nobody else is left to hold it to. */
+    self = document_member(&c->fetched, c->self);
+    if (!self)
+        self = document_member(&c->document, c->self);
+    must(self);
     lease_drop(c);
     document_pass(&c->fetched, c->fetched.index + 1);
-    document_survive(&c->fetched, c->self, rng_next(&c->rng) | 1);
+    document_survive(&c->fetched, self, rng_next(&c->rng) | 1);
     store_charter_alone(&c->fetched, &charter);
     store_fill_snapshot(c, &c->fetched, term);
     snapshot->replace = snapshot->charter = snapshot->forget = true;

@@ -148,13 +148,37 @@ static void a_survivor_keeps_the_document_and_is_alone_in_it(void **state)
     found_document();
     hash = document.hash;
     document_pass(&document, 2);
-    document_survive(&document, 2, 99);
+    document_survive(&document, document_member(&document, 2), 99);
     assert_null(document_fault(&document));
     assert_int_equal(document.member_count, 1);
     assert_string_equal(document.members[0].name, "b");
     assert_int_equal(document.cluster, 99);
     assert_int_not_equal(document.hash, hash);
     assert_int_equal(document.next_member, 3);
+}
+
+/* What it was not told of is its own removal, which was never committed. */
+static void a_survivor_may_have_been_removed_by_what_nobody_else_has(void **state)
+{
+    struct document_command command = {.kind = COMMAND_MEMBER_REMOVE, .member = {.id = 2}};
+    uint8_t bytes[CLUSTER_COMMAND_MAX];
+    struct document_reply reply = {0};
+    struct member before;
+    struct buf out;
+
+    (void)state;
+    found_document();
+    before = *document_member(&document, 2);
+    command.based_on = before.version;
+    buf_over(&out, bytes, sizeof bytes);
+    command_encode(&out, &command);
+    assert_int_equal(document_apply(&document, 2, buf_bytes(&out), &reply), DOCUMENT_APPLIED);
+    assert_null(document_member(&document, 2));
+    document_survive(&document, &before, 99);
+    assert_null(document_fault(&document));
+    assert_int_equal(document.member_count, 1);
+    assert_string_equal(document.members[0].name, "b");
+    assert_int_equal(document_voters(&document), 1);
 }
 
 int main(void)
@@ -167,6 +191,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_that_is_cut_anywhere_is_refused),
         cmocka_unit_test(members_that_consensus_and_the_document_count_differently_are_refused),
         cmocka_unit_test(a_survivor_keeps_the_document_and_is_alone_in_it),
+        cmocka_unit_test(a_survivor_may_have_been_removed_by_what_nobody_else_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
