@@ -65,23 +65,19 @@ enum drive_frame {
 struct place {
     char name[CLUSTER_NAME_MAX]; /* empty: no such place */
     uint32_t in_list;            /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
-    uint32_t leader;
     struct life life;
     struct life reset; /* the life whose open link was reset, until it is linked again */
     struct found_word word;
-    uint64_t beat;        /* number of the newest */
-    struct instant heard; /* when it came; {0}: never */
-    uint64_t term, applied, applied_hash, config_hash;
-    uint16_t level_max;
+    struct instant heard; /* when its newest beat came; {0}: never */
+    uint64_t applied, config_hash;
     bool linked;
     bool known;   /* has said something */
     bool foreign; /* of another cluster: nothing that it says is believed */
-    bool tilted, leading, ready;
-    bool config_differs;   /* as last said */
-    uint8_t refused_paths; /* bits: which of its addresses refused since it was `reset` */
-    bool refused;          /* all of them did: nothing of it listens any more */
-    bool dead;             /* ... and that was proved, of `life` */
-    bool replaced;         /* it lost its disk: to be added again under its new one */
+    bool tilted;
+    bool config_differs;            /* as last said */
+    struct proof_refusals refusals; /* since it was `reset` */
+    bool dead;                      /* its port was refused to enough of us: proved, of `life` */
+    bool replaced;                  /* it lost its disk: to be added again under its new one */
     char sentence[CLUSTER_SENTENCE_MAX];
 };
 
@@ -244,7 +240,6 @@ struct cluster {
     struct jobs *jobs;
     struct peers *peers;
     struct place places[PEERS_MAX];
-    uint32_t place_count;
     struct store store;
 
     struct charter charter;
@@ -261,7 +256,7 @@ struct cluster {
     struct document fetched; /* a snapshot's, while it is written */
     uint64_t applying;       /* the last entry that was applied */
     uint64_t replayed;       /* entries up to here were in the log when it was opened */
-    bool established, was_leader, had_quorum, told_quorum, said_removed;
+    bool established, was_leader, had_quorum, told_quorum;
     struct instant quorum_changed;
     uint64_t led_term;            /* the last in which this node led */
     struct instant members_first; /* until then a change of members waits and goes before others */
@@ -294,7 +289,7 @@ struct cluster {
     struct timer refusing;
     uint32_t ask_waits; /* for an index to be applied here */
     uint8_t ask_bytes[CLUSTER_COMMAND_MAX];
-    bool registering;
+    bool registering, releasing;
     struct proposal *proposals; /* DRIVE_PROPOSALS, by index */
     struct {
         bool on;
@@ -400,6 +395,7 @@ void ask_turn(struct cluster *cluster);  /* sends what can be sent */
 void ask_leader_changed(struct cluster *cluster);
 void ask_link_lost(struct cluster *cluster, const struct place *place);
 void ask_replied(struct cluster *cluster, const char *by, const struct ask_reply *reply);
+bool ask_is_pending(const struct cluster *cluster, enum cluster_ask_kind kind);
 void ask_recovered(struct cluster *cluster);
 /* A command was applied here. */
 void ask_applied(struct cluster *cluster, uint64_t index, uint64_t term,
@@ -425,6 +421,8 @@ void propose_confirm_leases(struct cluster *cluster);
 void request_asked(struct cluster *cluster, struct place *place, struct unpack *in);
 void request_answered(struct cluster *cluster, struct place *place, struct unpack *in);
 void request_link_lost(struct cluster *cluster, const struct place *place);
+/* It left the file and the members: answered from the loop. */
+void request_peer_gone(struct cluster *cluster, const struct place *place);
 void request_open(struct cluster *cluster);
 void request_close(struct cluster *cluster);
 
@@ -440,7 +438,7 @@ void lease_asked(struct cluster *cluster, const struct beat *beat);
 void lease_granted(struct cluster *cluster, const struct beat *beat);
 void lease_confirmed(struct cluster *cluster, uint64_t term, uint64_t round);
 void lease_drop(struct cluster *cluster); /* the clock cannot be trusted */
-void lease_step(struct cluster *cluster); /* tells of ends */
+void lease_step(struct cluster *cluster); /* tells of ends, and ends what was let go of */
 /* Gone at once, for everybody here, and not to be had again without being asked for. */
 void lease_let_go(struct cluster *cluster, uint32_t slot);
 void lease_release_all(struct cluster *cluster);

@@ -187,6 +187,11 @@ static bool compose_lease(struct pending *p, struct bytes *command)
         made.kind = COMMAND_LEASE_RELEASE;
         lease_let_go(c, slot);
     } else if (lease && life_equal(lease->holder, drive_life(c))) {
+        if (c->holder.slots[slot].released) {
+            (void)snprintf(p->sentence, sizeof p->sentence, "the lease is being given up");
+            retry(p, c->timing.heartbeat_ms / 2);
+            return false;
+        }
         wait_for_grant(p, slot);
         return false;
     }
@@ -404,6 +409,14 @@ void ask_granted(struct cluster *c, uint32_t slot)
 void ask_recovered(struct cluster *c)
 {
     ask_granted(c, CLUSTER_LEASES_MAX);
+}
+
+bool ask_is_pending(const struct cluster *c, enum cluster_ask_kind kind)
+{
+    for (uint32_t i = 0; i < CLUSTER_ASKS_MAX && c->ask_count > 0; i++)
+        if (c->asks[i].phase != PENDING_FREE && c->asks[i].kind == kind)
+            return true;
+    return false;
 }
 
 /* ---- when the world changes ---- */

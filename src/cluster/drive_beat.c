@@ -30,13 +30,22 @@ static void fill_row(struct cluster *c, struct links_row *row)
     }
 }
 
+/* Nothing of it listened a moment ago, and its link was reset before. */
+static bool is_refused(const struct cluster *c, const struct place *place)
+{
+    uint32_t paths = peers_link(c->peers, peers_number(c, place)).paths;
+
+    return !place->linked && place->reset.member &&
+           proof_refused_by_all(&c->proof, &place->refusals, paths, loop_now(c->loop));
+}
+
 /* A tilted node accuses nobody. */
 static void fill_refused(const struct cluster *c, struct beat *beat)
 {
     if (c->tilt.tilted)
         return;
     for (uint32_t i = 0; i < PEERS_MAX; i++)
-        if (c->places[i].refused && c->places[i].reset.member &&
+        if (c->places[i].name[0] && is_refused(c, &c->places[i]) &&
             beat->refused_count < CLUSTER_NODES_MAX)
             beat->refused[beat->refused_count++] = c->places[i].reset;
 }
@@ -313,30 +322,22 @@ static void report(struct cluster *c, uint32_t reporter, struct life about)
         died(c, about);
 }
 
-/* One address of several may refuse while the node lives behind another. */
-static bool all_refuse(const struct cluster *c, const struct place *place)
-{
-    uint32_t paths = peers_link(c->peers, peers_number(c, place)).paths;
-
-    return place->refused_paths == (1U << paths) - 1;
-}
-
 void beat_refused(struct cluster *c, struct place *place, uint32_t path)
 {
+    bool before = is_refused(c, place);
+
     if (!c->member || place->linked || !place->reset.member || c->tilt.tilted)
         return;
-    place->refused_paths |= (uint8_t)(1U << path);
-    if (!all_refuse(c, place))
+    must(path < CLUSTER_PATHS_MAX);
+    place->refusals.at[path] = loop_now(c->loop);
+    if (!is_refused(c, place))
         return;
-    if (!place->refused) {
-        place->refused = true;
-        for (uint32_t i = 0; i < PEERS_MAX; i++)
-            if (c->places[i].linked) {
-                fill(c, &c->said);
-                fill_refused(c, &c->said);
-                emit(c, &c->places[i], false);
-            }
-    }
+    for (uint32_t i = 0; i < PEERS_MAX && !before; i++)
+        if (c->places[i].linked) {
+            fill(c, &c->said);
+            fill_refused(c, &c->said);
+            emit(c, &c->places[i], false);
+        }
     report(c, c->self, place->reset);
     drive_stir(c);
 }
@@ -410,15 +411,8 @@ static void remember(struct cluster *c, struct place *place, const struct beat *
     place->word = beat->word;
     place->known = true;
     place->life = beat->from;
-    place->beat = beat->number;
-    place->term = beat->term;
-    place->leader = beat->leader;
     place->applied = beat->applied;
-    place->applied_hash = beat->applied_hash;
-    place->level_max = beat->level_max;
     place->tilted = beat->tilted;
-    place->leading = beat->leading;
-    place->ready = beat->ready;
     if (differs)
         drive_changed(c);
 }

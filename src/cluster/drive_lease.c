@@ -190,13 +190,6 @@ void lease_confirmed(struct cluster *c, uint64_t term, uint64_t round)
 
 /* ---- the end of leases ---- */
 
-void lease_step(struct cluster *c)
-{
-    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
-        if (c->lease_told[slot] && !lease_valid(&c->holder, slot, tilt_fast(&c->tilt)))
-            withdraw(c, slot, FACT_LEASE_LOST, "could not renew");
-}
-
 void lease_drop(struct cluster *c)
 {
     lease_holder_drop(&c->holder);
@@ -208,6 +201,41 @@ void lease_let_go(struct cluster *c, uint32_t slot)
 {
     lease_holder_release(&c->holder, slot);
     withdraw(c, slot, FACT_LEASE_RELEASED, "released");
+}
+
+static void rest_released(void *context, const struct cluster_answer *answer)
+{
+    struct cluster *c = context;
+
+    (void)answer;
+    c->releasing = false;
+}
+
+/* What this life let go of and the document still calls its own, because the release was refused or lost: nobody would ever use it. */
+static void release_rest(struct cluster *c)
+{
+    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX && !c->releasing; slot++) {
+        const struct document_lease *lease = &c->document.leases[slot];
+        const struct lease_held *held = &c->holder.slots[slot];
+        struct cluster_ask ask = {.kind = CLUSTER_LEASE_RELEASE,
+                                  .resource = lease->name,
+                                  .timeout_ms = 10 * c->timing.heartbeat_ms};
+
+        if (!held->released || !lease->name[0] || lease->of_group || held->epoch != lease->epoch ||
+            !life_equal(lease->holder, drive_life(c)) || ask_is_pending(c, CLUSTER_LEASE_RELEASE))
+            continue;
+        c->releasing = true;
+        cluster_ask(c, &ask, rest_released, c);
+    }
+}
+
+void lease_step(struct cluster *c)
+{
+    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
+        if (c->lease_told[slot] && !lease_valid(&c->holder, slot, tilt_fast(&c->tilt)))
+            withdraw(c, slot, FACT_LEASE_LOST, "could not renew");
+    if (c->member && c->state == CLUSTER_MEMBER && c->raft.leader && !c->leaving)
+        release_rest(c);
 }
 
 static void released(void *context, const struct cluster_answer *answer)

@@ -250,6 +250,48 @@ static void promote(struct cluster *c, const struct member *member)
     (void)propose_own(c, &command);
 }
 
+static bool has_addresses(const struct member *member, const struct member *node)
+{
+    if (strcmp(member->zone, node->zone) != 0 || member->address_count != node->address_count)
+        return false;
+    for (uint32_t i = 0; i < node->address_count; i++)
+        if (!address_equal(&member->addresses[i], &node->addresses[i]))
+            return false;
+    return true;
+}
+
+/* All members are there and run the same configuration: what it says is what people want. */
+static bool all_agree(struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->document.member_count; i++) {
+        const struct member *member = &c->document.members[i];
+        const struct place *place = peers_place_named(c, member->name);
+
+        if (member->id != c->self &&
+            (!place || !place->linked || !place->known || place->config_hash != c->config_hash))
+            return false;
+    }
+    return true;
+}
+
+/* Where a node is follows the file, by which everybody connects; the document tells those whose file is older, and the blank ones. */
+static void readdress(struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        const struct member *member = document_member_named(&c->document, c->nodes[i].name);
+        struct document_command command = {.kind = COMMAND_MEMBER_ADDRESSES, .member = c->nodes[i]};
+
+        if (!member || c->nodes[i].address_count == 0 || has_addresses(member, &c->nodes[i]))
+            continue;
+        if (!all_agree(c))
+            return;
+        command.based_on = member->version;
+        command.member.id = member->id;
+        (void)propose_own(c, &command);
+        return;
+    }
+}
+
 static void lead(struct cluster *c)
 {
     for (uint32_t i = 0; i < PEERS_MAX; i++) {
@@ -265,6 +307,8 @@ static void lead(struct cluster *c)
     for (uint32_t i = 0; i < c->document.member_count; i++)
         if (c->document.members[i].role == MEMBER_LEARNER && c->member_change <= c->applying)
             promote(c, &c->document.members[i]);
+    if (c->raft.last == c->applying)
+        readdress(c);
 }
 
 /* ---- an agent's start is known to all ---- */

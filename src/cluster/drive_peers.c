@@ -75,6 +75,14 @@ static uint32_t list_place(const struct cluster *c, const char *name)
     return CLUSTER_NODES_MAX;
 }
 
+/* Its link is closed without a word, and nothing more comes from it. */
+static void gone(struct cluster *c, struct place *place)
+{
+    place->linked = false;
+    ask_link_lost(c, place);
+    request_peer_gone(c, place);
+}
+
 void peers_follow(struct cluster *c)
 {
     struct following following = {0};
@@ -96,6 +104,9 @@ void peers_follow(struct cluster *c)
                        following.places[i].name);
         places[number].in_list = list_place(c, following.places[i].name);
     }
+    for (uint32_t i = 0; i < PEERS_MAX; i++)
+        if (c->places[i].name[0] && strcmp(c->places[i].name, places[i].name) != 0)
+            gone(c, &c->places[i]);
     memcpy(c->places, places, sizeof places);
 }
 
@@ -122,8 +133,7 @@ static void on_up(void *context, uint32_t peer, struct bytes hello, uint16_t ver
     (void)version;
     drive_look(c);
     place->linked = true;
-    place->refused = false;
-    place->refused_paths = 0;
+    place->refusals = (struct proof_refusals){0};
     place->sentence[0] = '\0';
     place->reset = (struct life){0};
     tell_link(c, place, true, "");
@@ -174,14 +184,6 @@ static void on_stranger(void *context, const char *sentence, uint32_t unsaid)
         fact_add(&fact, NUMBER_COUNT, unsaid);
     fact_say(&fact, "%s", sentence);
     drive_record(c, &fact);
-}
-
-/* It has a certificate of this cluster's, and neither the file nor the members name it. */
-static void on_unknown(void *context, const char *name, struct bytes hello)
-{
-    (void)context;
-    (void)name;
-    (void)hello;
 }
 
 /* ---- frames ---- */
@@ -266,6 +268,5 @@ const struct peers_events drive_peers_events = {
     .received = on_received,
     .refused = on_refused,
     .stranger = on_stranger,
-    .unknown = on_unknown,
     .closed = on_closed,
 };

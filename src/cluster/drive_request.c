@@ -147,6 +147,19 @@ void request_link_lost(struct cluster *c, const struct place *place)
             finish(&c->requests[i], "the link to it was lost", bytes_of(NULL, 0));
 }
 
+void request_peer_gone(struct cluster *c, const struct place *place)
+{
+    for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX; i++) {
+        struct requested *r = &c->requests[i];
+
+        if (!r->used || r->place != peers_number(c, place))
+            continue;
+        r->place = PEERS_MAX;
+        r->why = "it is no node of this cluster any more";
+        timer_arm(c->loop, &r->timer, loop_now(c->loop));
+    }
+}
+
 void request_close(struct cluster *c)
 {
     for (uint32_t i = 0; i < CLUSTER_REQUESTS_MAX; i++)

@@ -26,6 +26,16 @@ void proof_init(struct proof *proof, int64_t window_ns)
     check(proof);
 }
 
+bool proof_refused_by_all(const struct proof *proof, const struct proof_refusals *refusals,
+                          uint32_t paths, struct instant now)
+{
+    must(paths <= CLUSTER_PATHS_MAX);
+    for (uint32_t i = 0; i < paths; i++)
+        if (refusals->at[i].ns == 0 || ns_between(refusals->at[i], now) > proof->window_ns)
+            return false;
+    return paths > 0;
+}
+
 static int find(const struct proof *proof, uint32_t member)
 {
     for (int i = 0; i < CLUSTER_NODES_MAX; i++)

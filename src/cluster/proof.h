@@ -18,6 +18,11 @@ enum proof_kind {
     PROOF_EXITED,  /* the reporter is the same member: its node saw the process exit */
 };
 
+/* What one reporter saw of a node that was reset: it listens at several addresses, and one may refuse while it lives behind another. */
+struct proof_refusals {
+    struct instant at[CLUSTER_PATHS_MAX]; /* by address, the newest; {0}: none */
+};
+
 struct proof_report {
     enum proof_kind kind;
     uint32_t reporter;
@@ -39,6 +44,10 @@ struct proof {
     int64_t window_ns;
     struct proof_subject subjects[CLUSTER_NODES_MAX];
 };
+
+/* Did each of so many addresses refuse within the window before `now`? A node may begin to listen again at any time, so what was seen is not seen for ever. */
+bool proof_refused_by_all(const struct proof *proof, const struct proof_refusals *refusals,
+                          uint32_t paths, struct instant now);
 
 void proof_init(struct proof *proof, int64_t window_ns);
 /* True when this report made the proof complete. The newest report of a reporter counts. */

@@ -163,7 +163,7 @@ static struct peer *who_calls(struct peers *peers, const struct hello *hello)
 {
     struct peer *peer = peers_named(peers, hello->node);
 
-    if (peer || peers->closing)
+    if (peer || peers->closing || !peers->events->unknown)
         return peer;
     peers->events->unknown(peers->context, hello->node, hello->owner);
     return peers_named(peers, hello->node);

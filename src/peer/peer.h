@@ -46,7 +46,7 @@ enum peer_why {
 
 const char *peer_why_name(enum peer_why why); /* "closed", "reset" … */
 
-/* All are needed but `closed`. Sentences and bytes are borrowed for the length of the call. */
+/* All are needed but `unknown` and `closed`. Sentences and bytes are borrowed for the length of the call. */
 struct peers_events {
     void (*up)(void *context, uint32_t peer, struct bytes hello, uint16_t version);
     void (*down)(void *context, uint32_t peer, enum peer_why why, const char *sentence);

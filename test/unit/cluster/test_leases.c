@@ -84,6 +84,35 @@ static void a_dead_holders_lease_goes_over_and_never_are_there_two(void **state)
     world_close(&world);
 }
 
+static bool is_vacant(struct world *world, uint32_t i)
+{
+    const struct document_lease *lease =
+        document_lease(cluster_document(world->nodes[i].cluster), "address/web", NULL);
+
+    return !lease || lease->holder.member == 0;
+}
+
+/* Given up here, and nobody could be told: it is when there is somebody again. */
+static void a_release_that_was_refused_is_done_later(void **state)
+{
+    struct world world;
+    struct answer answer;
+
+    (void)state;
+    open_three(&world);
+    assert_done(ask_lease(&world, 0, CLUSTER_LEASE_TAKE, 5000));
+    world_stop(&world, 1, false);
+    world_stop(&world, 2, false);
+    answer = ask_lease(&world, 0, CLUSTER_LEASE_RELEASE, 100);
+    assert_int_not_equal(answer.outcome, CLUSTER_DONE);
+    world_start(&world, 1);
+    world_start(&world, 2);
+    world_until(&world, is_vacant(&world, 0));
+    assert_done(ask_lease(&world, 0, CLUSTER_LEASE_TAKE, 5000));
+    assert_true(holds(&world, 0));
+    world_close(&world);
+}
+
 static void an_orderly_stop_gives_the_lease_up_at_once(void **state)
 {
     struct world world;
@@ -121,6 +150,7 @@ int main(void)
         cmocka_unit_test(whoever_takes_a_lease_holds_and_keeps_it),
         cmocka_unit_test(a_lease_that_is_held_is_not_given_to_another),
         cmocka_unit_test(a_dead_holders_lease_goes_over_and_never_are_there_two),
+        cmocka_unit_test(a_release_that_was_refused_is_done_later),
         cmocka_unit_test(an_orderly_stop_gives_the_lease_up_at_once),
         cmocka_unit_test(without_a_quorum_a_lease_ends_and_with_one_it_comes_back),
     };

@@ -234,6 +234,55 @@ static void other_rooms_ask_other_nodes(void **state)
     world_close(&world);
 }
 
+/* It waits for a node that has nothing to say, and then is none. */
+static void what_is_asked_of_who_leaves_the_file_is_answered(void **state)
+{
+    struct world world;
+    char text[256] = "";
+
+    (void)state;
+    open_some(&world, 3, 2);
+    world_start(&world, 2);
+    world_until(&world, cluster_view(world.nodes[0].cluster)->members[2].linked);
+    cluster_request(world.nodes[0].cluster, "c", BYTES("what happened"), 3600000, on_bytes, text);
+    cluster_configure(world.nodes[0].cluster, world.file, 2, NULL, 3);
+    assert_string_equal(text, "");
+    world_until(&world, text[0]);
+    assert_string_equal(text, "it is no node of this cluster any more");
+    world_close(&world);
+}
+
+static bool addressed(struct world *world, uint32_t i, const struct address *address)
+{
+    const struct member *member =
+        document_member_named(cluster_document(world->nodes[i].cluster), "c");
+
+    return member && address_equal(&member->addresses[0], address);
+}
+
+static void a_new_address_comes_into_the_document_when_all_know_it(void **state)
+{
+    struct world world;
+    struct address before;
+
+    (void)state;
+    open_some(&world, 3, 3);
+    world_until(&world, voters_at(&world, 2) == 3);
+    before = world.file[2].addresses[0];
+    world.file[2].addresses[1] = before;
+    world.file[2].addresses[0].ip[1] ^= 1;
+    world.file[2].count = 2;
+    cluster_configure(world.nodes[0].cluster, world.file, 3, NULL, 3);
+    cluster_configure(world.nodes[1].cluster, world.file, 3, NULL, 3);
+    world_until(&world, cluster_view(world.nodes[0].cluster)->members[2].config_differs);
+    world_until(&world, cluster_view(world.nodes[1].cluster)->members[2].config_differs);
+    assert_true(addressed(&world, 0, &before));
+    cluster_configure(world.nodes[2].cluster, world.file, 3, NULL, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        world_until(&world, addressed(&world, i, &world.file[2].addresses[0]));
+    world_close(&world);
+}
+
 static void a_single_node_is_a_cluster(void **state)
 {
     struct document_command command = world_drain("alone");
@@ -257,6 +306,8 @@ int main(void)
         cmocka_unit_test(a_survivor_of_a_recovery_restarts_and_the_others_are_refused),
         cmocka_unit_test(who_was_away_for_long_gets_a_snapshot),
         cmocka_unit_test(other_rooms_ask_other_nodes),
+        cmocka_unit_test(what_is_asked_of_who_leaves_the_file_is_answered),
+        cmocka_unit_test(a_new_address_comes_into_the_document_when_all_know_it),
         cmocka_unit_test(a_single_node_is_a_cluster),
     };
 

@@ -39,6 +39,21 @@ static void two_voters_within_the_window_prove_a_death(void **state)
     assert_false(proof_dead(proof, subject, at_ms(1101)));
 }
 
+static void what_refused_long_ago_is_refused_no_more(void **state)
+{
+    struct proof *proof = begun();
+    struct proof_refusals refusals = {.at = {at_ms(100), {0}}};
+
+    (void)state;
+    assert_false(proof_refused_by_all(proof, &refusals, 2, at_ms(200)));
+    refusals.at[1] = at_ms(900);
+    assert_true(proof_refused_by_all(proof, &refusals, 2, at_ms(1100)));
+    assert_false(proof_refused_by_all(proof, &refusals, 2, at_ms(1101)));
+    refusals.at[0] = at_ms(1500);
+    assert_true(proof_refused_by_all(proof, &refusals, 2, at_ms(1500)));
+    assert_false(proof_refused_by_all(proof, &refusals, 0, at_ms(1500)));
+}
+
 static void one_voter_the_member_itself_and_non_voters_prove_nothing(void **state)
 {
     struct proof *proof = begun();
@@ -165,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_voters_within_the_window_prove_a_death),
+        cmocka_unit_test(what_refused_long_ago_is_refused_no_more),
         cmocka_unit_test(one_voter_the_member_itself_and_non_voters_prove_nothing),
         cmocka_unit_test(its_own_node_saw_it_exit),
         cmocka_unit_test(a_later_beat_voids_what_was_reported),
