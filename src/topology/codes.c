@@ -202,6 +202,97 @@ const struct code_row codes[] = {
      "A certificate expires soon", "Run `nines cert renew`: no restart is needed."},
     {FACT_CERTIFICATE_RENEWED, SEVERITY_INFO, "certificate-renewed",
      "A node uses a new certificate", "Nothing."},
+
+    {FACT_GROUP_CREATED, SEVERITY_INFO, "group-created",
+     "A group began: the cluster knows it and has chosen its first primary",
+     "Nothing. This happens once in a group's life; if there was such a group before, find out who "
+     "deleted it."},
+    {FACT_FAILOVER_BEGAN, SEVERITY_CRITICAL, "failover-began",
+     "A group has lost its primary: writes wait until another member has taken over",
+     "Nothing yet: failover-done follows within seconds, or failover-stranded says what is "
+     "missing. The sentence names the cause; look there afterwards."},
+    {FACT_FAILOVER_DONE, SEVERITY_WARNING, "failover-done",
+     "Another member is primary and answers writes; the numbers say how long each phase took",
+     "Nothing for the group. Repair what failed (the failover-began before it names it), so that "
+     "the next failure finds a secondary again. `lost_bytes` of more than 0 means that "
+     "acknowledged writes may be missing."},
+    {FACT_FAILOVER_STRANDED, SEVERITY_CRITICAL, "failover-stranded",
+     "A group has no primary, and no member may become one",
+     "The sentence says what is missing from each member. Bring one back that was in sync: it then "
+     "takes over by itself. Only if none of them ever comes back: `nines group failover GROUP "
+     "--accept-loss` chooses the most advanced of the others, and what only the lost ones had is "
+     "gone."},
+    {FACT_FAILOVER_UNCLEAN, SEVERITY_CRITICAL, "failover-unclean",
+     "A member became primary that may lack acknowledged writes, because the file or an operator "
+     "accepted that",
+     "The number estimates how much is missing. Members that had more keep it aside when they come "
+     "back: compare that with what clients were told, before you delete it."},
+    {FACT_CANDIDATE_FAILED, SEVERITY_WARNING, "candidate-failed",
+     "The member that was chosen as primary did not take over in time, or could not",
+     "The next one is tried by itself, without it. The sentence says what it said: look at its "
+     "engine's log before it is needed again."},
+    {FACT_SWITCHOVER_DONE, SEVERITY_INFO, "switchover-done",
+     "The primary handed over to another member as planned, and nothing was lost",
+     "Nothing. The numbers say how long clients waited."},
+    {FACT_SWITCHOVER_FAILED, SEVERITY_WARNING, "switchover-failed",
+     "A planned change of the primary was given up, and the primary stays",
+     "The sentence says why: most often the other member did not catch up in time. Wait until "
+     "`nines status` shows it in sync without lag, then ask again."},
+    {FACT_FAILOVER_PAUSED, SEVERITY_WARNING, "failover-paused",
+     "An operator paused the failover of a group: nobody replaces its primary if it fails",
+     "`nines group resume GROUP` when the work is done. A pause is easily forgotten."},
+    {FACT_FAILOVER_RESUMED, SEVERITY_INFO, "failover-resumed",
+     "The failover of a group works again", "Nothing."},
+    {FACT_FAILOVER_DRY_RUN, SEVERITY_INFO, "failover-dry-run",
+     "What a failover of this group would do now",
+     "Nothing, if it names a winner and no loss. Otherwise mend what the sentence names while "
+     "there is time: the group does not survive the loss of its primary."},
+    {FACT_PRIMARY_FLAPPING, SEVERITY_WARNING, "primary-flapping",
+     "A member lost the primacy several times within the window: from now on it is chosen last",
+     "Look at why it fails again and again (engine-died, node-suspected): a member that is too "
+     "slow or too small. Its standing returns by itself when the window has passed."},
+    {FACT_MODE_CHANGED, SEVERITY_INFO, "mode-changed",
+     "The mode of a group's replication, or its numbers, changed as its file says",
+     "Nothing, if you changed the file. A stricter mode may make writes wait until enough "
+     "secondaries are in sync."},
+    {FACT_ENGINE_DIED, SEVERITY_CRITICAL, "engine-died",
+     "The process of a member's data service has ended, or its port is refused",
+     "It is started again by itself, and another member takes over if it was the primary. The "
+     "sentence says how it ended; look at its own log and at `dmesg` (out of memory)."},
+    {FACT_ENGINE_STUCK, SEVERITY_CRITICAL, "engine-stuck",
+     "A member's data service is there and answers nothing within its time",
+     "If it was the primary it is killed, and another member takes over. Look at its disk, its "
+     "memory and its locks; if it was only slow, give it a longer timeout."},
+    {FACT_ENGINE_BACK, SEVERITY_INFO, "engine-back", "A member's data service answers again",
+     "Nothing. Wait for member-in-sync before you rely on it."},
+    {FACT_ENGINE_GIVEN_UP, SEVERITY_CRITICAL, "engine-given-up",
+     "A member's data service failed so often that it is left alone for a while",
+     "Read its log and mend what it says. It is tried again when the window of `restart` has "
+     "passed, or at once after a restart of nines on that node."},
+    {FACT_PRIMARY_FENCED, SEVERITY_CRITICAL, "primary-fenced",
+     "A primary that could not be stopped in order was killed, because its lease had ended",
+     "Find out what stopped its agent or cut it off: quorum (1105), links (13xx), clocks (16xx). "
+     "It comes back as a secondary by itself."},
+    {FACT_MEMBER_DIVERGED, SEVERITY_WARNING, "member-diverged",
+     "A member holds writes that the primary does not have, and takes them back",
+     "They were not acknowledged, unless an unclean failover came before (2005). Its engine keeps "
+     "them aside where it can; the sentence says where."},
+    {FACT_MEMBER_COPIED, SEVERITY_INFO, "member-copied",
+     "A member took a whole copy of the primary's data",
+     "Nothing. If it happens often, the primary keeps too little of its log for how long members "
+     "are away."},
+    {FACT_GROUP_DEGRADED, SEVERITY_CRITICAL, "group-degraded",
+     "A group acknowledges writes with fewer copies than its mode asks for",
+     "Until group-healed the loss of the primary may lose acknowledged writes. Bring its "
+     "secondaries back; `nines status` names them."},
+    {FACT_GROUP_HEALED, SEVERITY_INFO, "group-healed",
+     "A group acknowledges writes with all the copies that its mode asks for again", "Nothing."},
+    {FACT_MEMBER_IN_SYNC, SEVERITY_INFO, "member-in-sync",
+     "A member has every acknowledged write and may become primary", "Nothing."},
+    {FACT_MEMBER_OUT_OF_SYNC, SEVERITY_WARNING, "member-out-of-sync",
+     "A member fell behind, or away, and may not become primary any more",
+     "If you stopped it, nothing. Otherwise look at its engine (2021 and after), its node and its "
+     "link; it comes back by itself when it has caught up."},
 };
 const size_t code_count = ARRAY_LEN(codes);
 

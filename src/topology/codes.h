@@ -2,7 +2,8 @@
  * Everything that can happen to a cluster, by stable code: `N-1101` means the same in every version. One row of codes.c per code says
  * how bad it is, what it means and what a person should do; `nines explain` prints the rows. A code is never given another meaning.
  *
- * Hundreds are areas: 10 nodes and agents, 11 consensus, 12 leases, 13 links, 14 disks and logs, 15 configuration and document, 16 clocks, 17 security.
+ * Hundreds are areas: 10 nodes and agents, 11 consensus, 12 leases, 13 links, 14 disks and logs, 15 configuration and document, 16 clocks, 17 security,
+ * 20 groups.
  */
 #pragma once
 
@@ -64,6 +65,31 @@ enum fact_code {
     FACT_CLUSTER_FOREIGN = 1704,
     FACT_CERTIFICATE_EXPIRES = 1706,
     FACT_CERTIFICATE_RENEWED = 1707,
+
+    FACT_GROUP_CREATED = 2001,
+    FACT_FAILOVER_BEGAN = 2002,
+    FACT_FAILOVER_DONE = 2003,
+    FACT_FAILOVER_STRANDED = 2004,
+    FACT_FAILOVER_UNCLEAN = 2005,
+    FACT_CANDIDATE_FAILED = 2006,
+    FACT_SWITCHOVER_DONE = 2007,
+    FACT_SWITCHOVER_FAILED = 2008,
+    FACT_FAILOVER_PAUSED = 2009,
+    FACT_FAILOVER_RESUMED = 2010,
+    FACT_FAILOVER_DRY_RUN = 2011,
+    FACT_PRIMARY_FLAPPING = 2012,
+    FACT_MODE_CHANGED = 2013,
+    FACT_ENGINE_DIED = 2021,
+    FACT_ENGINE_STUCK = 2022,
+    FACT_ENGINE_BACK = 2023,
+    FACT_ENGINE_GIVEN_UP = 2024,
+    FACT_PRIMARY_FENCED = 2025,
+    FACT_MEMBER_DIVERGED = 2026,
+    FACT_MEMBER_COPIED = 2027,
+    FACT_GROUP_DEGRADED = 2028,
+    FACT_GROUP_HEALED = 2029,
+    FACT_MEMBER_IN_SYNC = 2030,
+    FACT_MEMBER_OUT_OF_SYNC = 2031,
 };
 
 enum { CODE_TEXT_MAX = 8 }; /* what code_print writes, NUL included: `N-65535` at most */

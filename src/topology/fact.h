@@ -24,7 +24,7 @@ enum {
     FACT_NODE_MAX = 64,     /* of a node's name, NUL included */
     FACT_SUBJECT_MAX = 128, /* of a subject's name, NUL included; longer ones are cut */
     FACT_TEXT_MAX = 241,    /* of the sentence, NUL included; longer ones are cut */
-    FACT_NUMBERS_MAX = 4,
+    FACT_NUMBERS_MAX = 12,
     FACT_BYTES_MAX = 640, /* of an encoded fact, its length included, as this version writes it */
     FACT_FOREIGN_MAX =
         4096, /* ... and as it reads one; a longer one is refused, whoever wrote it */
@@ -62,8 +62,20 @@ enum number_kind {
     NUMBER_ERRNO,
     NUMBER_STATUS, /* exit code; negative: the signal */
     NUMBER_VOTERS,
-    NUMBER_NEEDED, /* how many would be a quorum */
-    NUMBER_HASH,   /* bits of one: printed in hexadecimal */
+    NUMBER_NEEDED,    /* how many would be a quorum */
+    NUMBER_HASH,      /* bits of one: printed in hexadecimal */
+    NUMBER_FROM,      /* the member that was, */
+    NUMBER_TO,        /* ... and the one that is instead */
+    NUMBER_DETECT_MS, /* the phases of a failover; ELAPSED_MS is their sum */
+    NUMBER_DECIDE_MS,
+    NUMBER_FENCE_MS,
+    NUMBER_PROMISE_MS,
+    NUMBER_PROMOTE_MS,
+    NUMBER_VERIFY_MS,
+    NUMBER_WAITED,     /* clients' requests and connections that were held, */
+    NUMBER_FAILED,     /* ... and that waited in vain */
+    NUMBER_LOST_BYTES, /* estimated */
+    NUMBER_POSITION,   /* how far data goes, in its engine's own unit */
     NUMBER_KINDS,
 };
 

@@ -38,6 +38,18 @@ const char *number_name(uint8_t kind)
         [NUMBER_VOTERS] = "voters",
         [NUMBER_NEEDED] = "needed",
         [NUMBER_HASH] = "hash",
+        [NUMBER_FROM] = "from",
+        [NUMBER_TO] = "to",
+        [NUMBER_DETECT_MS] = "detect_ms",
+        [NUMBER_DECIDE_MS] = "decide_ms",
+        [NUMBER_FENCE_MS] = "fence_ms",
+        [NUMBER_PROMISE_MS] = "promise_ms",
+        [NUMBER_PROMOTE_MS] = "promote_ms",
+        [NUMBER_VERIFY_MS] = "verify_ms",
+        [NUMBER_WAITED] = "waited",
+        [NUMBER_FAILED] = "failed",
+        [NUMBER_LOST_BYTES] = "lost_bytes",
+        [NUMBER_POSITION] = "position",
     };
 
     return kind < NUMBER_KINDS ? names[kind] : "unknown";
