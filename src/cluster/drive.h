@@ -27,6 +27,7 @@
 #include "cluster/proof.h"
 #include "cluster/snapshot.h"
 #include "cluster/tilt.h"
+#include "cluster/transfer.h"
 #include "consensus/encoding.h"
 #include "net/net.h"
 #include "peer/peer.h"
@@ -209,9 +210,7 @@ struct requested {
 struct fetching {
     bool on;
     uint32_t from;
-    uint64_t index, term;
-    uint32_t total;
-    struct buf bytes;
+    struct transfer got;
     struct timer timer; /* nothing came: failed */
 };
 

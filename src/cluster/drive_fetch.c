@@ -1,7 +1,5 @@
 #include "cluster/drive.h"
 
-#include "base/pack.h"
-
 enum { FETCH_PATIENCE_MS = 5000 };
 
 static void give_up(struct cluster *c)
@@ -11,7 +9,7 @@ static void give_up(struct cluster *c)
     if (!fetching->on)
         return;
     fetching->on = false;
-    buf_fini(&fetching->bytes);
+    transfer_fini(&fetching->got);
     timer_cancel(c->loop, &fetching->timer);
     if (c->raft.fetch_from)
         raft_snapshot_failed(&c->raft, c->raft.fetch_from);
@@ -34,7 +32,7 @@ void fetch_init(struct cluster *c)
 void fetch_fini(struct cluster *c)
 {
     if (c->fetching.on)
-        buf_fini(&c->fetching.bytes);
+        transfer_fini(&c->fetching.got);
     timer_cancel(c->loop, &c->fetching.timer);
     c->fetching.on = false;
 }
@@ -44,10 +42,9 @@ static void ask_on(struct cluster *c)
 {
     struct fetching *fetching = &c->fetching;
     const struct place *place = peers_place_of(c, fetching->from);
-    struct buf *frame = peers_frame(c);
+    const struct fetch fetch = {fetching->got.index, (uint32_t)fetching->got.bytes.len};
 
-    pack_u64(frame, fetching->index);
-    pack_u32(frame, (uint32_t)fetching->bytes.len);
+    fetch_encode(peers_frame(c), &fetch);
     if (!place || !peers_say(c, place, FRAME_FETCH, false)) {
         give_up(c);
         return;
@@ -63,10 +60,7 @@ void fetch_begin(struct cluster *c, uint32_t from, uint64_t index, uint64_t term
         return;
     fetching->on = true;
     fetching->from = from;
-    fetching->index = index;
-    fetching->term = term;
-    fetching->total = 0;
-    buf_init(&fetching->bytes, SNAPSHOT_BYTES_MAX);
+    transfer_init(&fetching->got, index, term);
     ask_on(c);
 }
 
@@ -75,22 +69,19 @@ void fetch_begin(struct cluster *c, uint32_t from, uint64_t index, uint64_t term
 void fetch_asked(struct cluster *c, struct place *place, struct unpack *in)
 {
     const struct store *store = &c->store;
-    uint64_t index = unpack_u64(in);
-    uint32_t offset = unpack_u32(in);
-    struct buf *frame;
-    struct bytes part = {0};
+    struct part part = {.index = store->newest_index,
+                        .term = store->newest_term,
+                        .total = (uint32_t)store->newest.len};
+    struct fetch fetch;
 
-    if (in->bad || !c->member)
+    if (!fetch_decode(in->left, &fetch) || !c->member)
         return;
+    part.offset = fetch.offset;
     /* A later one serves as well, from its beginning; one that was replaced half-way is begun again by who asks. */
-    if (store->newest_index >= index && offset <= store->newest.len)
-        part = bytes_take(bytes_skip(buf_bytes(&store->newest), offset), DRIVE_FETCH_BYTES);
-    frame = peers_frame(c);
-    pack_u64(frame, store->newest_index);
-    pack_u64(frame, store->newest_term);
-    pack_u32(frame, (uint32_t)store->newest.len);
-    pack_u32(frame, offset);
-    buf_add(frame, part);
+    if (store->newest_index >= fetch.index && fetch.offset <= store->newest.len)
+        part.bytes =
+            bytes_take(bytes_skip(buf_bytes(&store->newest), fetch.offset), DRIVE_FETCH_BYTES);
+    part_encode(peers_frame(c), &part);
     (void)peers_say(c, place, FRAME_CHUNK, false);
 }
 
@@ -126,7 +117,7 @@ static void whole(struct cluster *c)
     struct snapshot read;
     struct err err;
 
-    if (out->busy || !snapshot_decode(buf_bytes(&fetching->bytes), &read, &c->fetched, &err) ||
+    if (out->busy || !snapshot_decode(buf_bytes(&fetching->got.bytes), &read, &c->fetched, &err) ||
         read.index <= c->raft.commit || c->fetched.cluster != c->charter.cluster) {
         give_up(c);
         return;
@@ -136,9 +127,9 @@ static void whole(struct cluster *c)
     out->replace = true;
     out->charter = out->forget = false;
     buf_clear(&out->bytes);
-    buf_add(&out->bytes, buf_bytes(&fetching->bytes));
+    buf_add(&out->bytes, buf_bytes(&fetching->got.bytes));
     fetching->on = false;
-    buf_fini(&fetching->bytes);
+    transfer_fini(&fetching->got);
     timer_cancel(c->loop, &fetching->timer);
     store_write_snapshot(c, installed);
 }
@@ -146,25 +137,21 @@ static void whole(struct cluster *c)
 void fetch_chunk(struct cluster *c, struct place *place, struct unpack *in)
 {
     struct fetching *fetching = &c->fetching;
-    uint64_t index = unpack_u64(in), term = unpack_u64(in);
-    uint32_t total = unpack_u32(in), offset = unpack_u32(in);
+    struct part part;
 
-    if (in->bad || !fetching->on || place->life.member != fetching->from ||
-        offset != fetching->bytes.len)
+    if (!part_decode(in->left, &part) || !fetching->on || place->life.member != fetching->from)
         return;
-    if (offset == 0 && index >= fetching->index) {
-        fetching->index = index;
-        fetching->term = term;
-        fetching->total = total;
-    }
-    if (index != fetching->index || total != fetching->total || in->left.len == 0 ||
-        in->left.len > total - offset || total > SNAPSHOT_BYTES_MAX) {
-        give_up(c);
-        return;
-    }
-    buf_add(&fetching->bytes, in->left);
-    if (fetching->bytes.len == total)
-        whole(c);
-    else
+    switch (transfer_take(&fetching->got, &part)) {
+    case TRANSFER_IGNORED:
+        break;
+    case TRANSFER_MORE:
         ask_on(c);
+        break;
+    case TRANSFER_WHOLE:
+        whole(c);
+        break;
+    case TRANSFER_BROKEN:
+        give_up(c);
+        break;
+    }
 }

@@ -1,8 +1,6 @@
 #include "cluster/drive.h"
 
-#include "base/pack.h"
-
-enum { TICKET_PLACE_BITS = 8 };
+enum { TICKET_PLACE_BITS = REQUEST_SPARE_BITS };
 
 static void finish(struct requested *r, const char *sentence, struct bytes bytes)
 {
@@ -68,7 +66,7 @@ static void too_many(struct cluster *c, cluster_answered *answered, void *contex
 
 static const char *say(struct cluster *c, const struct requested *r, struct bytes bytes)
 {
-    struct buf *frame = peers_frame(c);
+    const struct request request = {r->number, bytes};
 
     if (r->place == PEERS_MAX)
         return "there is no such node";
@@ -76,8 +74,7 @@ static const char *say(struct cluster *c, const struct requested *r, struct byte
         return "the request is too long";
     if (!c->member || !c->places[r->place].linked)
         return "there is no link to it";
-    pack_u64(frame, r->number);
-    buf_add(frame, bytes);
+    request_encode(peers_frame(c), &request);
     return peers_say(c, &c->places[r->place], FRAME_REQUEST, false) ? NULL
                                                                     : "the link to it is full";
 }
@@ -109,35 +106,36 @@ void cluster_request(struct cluster *c, const char *node, struct bytes bytes, in
 
 void request_asked(struct cluster *c, struct place *place, struct unpack *in)
 {
-    uint64_t number = unpack_u64(in);
+    struct request request;
 
-    if (in->bad || !c->events.request || number > UINT64_MAX >> TICKET_PLACE_BITS)
+    if (!request_decode(in->left, &request) || !c->events.request)
         return;
-    c->events.request(c->context, place->name, number << TICKET_PLACE_BITS | peers_number(c, place),
-                      in->left);
+    c->events.request(c->context, place->name,
+                      request.number << TICKET_PLACE_BITS | peers_number(c, place), request.bytes);
 }
 
 void cluster_answer(struct cluster *c, uint64_t ticket, struct bytes bytes)
 {
     uint32_t number = (uint32_t)(ticket & ((1 << TICKET_PLACE_BITS) - 1));
-    struct buf *frame;
+    const struct request answer = {ticket >> TICKET_PLACE_BITS, bytes};
 
     must(bytes.len <= CLUSTER_REQUEST_MAX);
     if (number >= PEERS_MAX || !drive_living(c))
         return;
-    frame = peers_frame(c);
-    pack_u64(frame, ticket >> TICKET_PLACE_BITS);
-    buf_add(frame, bytes);
+    request_encode(peers_frame(c), &answer);
     (void)peers_say(c, &c->places[number], FRAME_ANSWER, false);
 }
 
 void request_answered(struct cluster *c, struct place *place, struct unpack *in)
 {
-    uint64_t number = unpack_u64(in);
-    struct requested *r = &c->requests[number % CLUSTER_REQUESTS_MAX];
+    struct request answer;
+    struct requested *r;
 
-    if (!in->bad && r->used && r->number == number && r->place == peers_number(c, place))
-        finish(r, NULL, in->left);
+    if (!request_decode(in->left, &answer))
+        return;
+    r = &c->requests[answer.number % CLUSTER_REQUESTS_MAX];
+    if (r->used && r->number == answer.number && r->place == peers_number(c, place))
+        finish(r, NULL, answer.bytes);
 }
 
 void request_link_lost(struct cluster *c, const struct place *place)

@@ -6,6 +6,7 @@
 
 #include "cluster/ask.h"
 #include "cluster/beat.h"
+#include "cluster/transfer.h"
 
 static uint8_t reread_first[CLUSTER_SNAPSHOT_MAX * 2], reread_second[CLUSTER_SNAPSHOT_MAX * 2];
 
@@ -110,6 +111,69 @@ static inline bool reread_reply(struct bytes bytes)
     must(first.len <= ASK_REPLY_MAX);
     must(ask_reply_decode(buf_bytes(&first), &reply));
     ask_reply_encode(&second, &reply);
+    reread_same(&first, &second);
+    return true;
+}
+
+static inline bool reread_fetch(struct bytes bytes)
+{
+    struct buf first = reread_into(reread_first), second = reread_into(reread_second);
+    struct fetch fetch;
+
+    if (!fetch_decode(bytes, &fetch))
+        return false;
+    fetch_encode(&first, &fetch);
+    must(bytes_equal(buf_bytes(&first), bytes));
+    must(fetch_decode(buf_bytes(&first), &fetch));
+    fetch_encode(&second, &fetch);
+    reread_same(&first, &second);
+    return true;
+}
+
+static inline bool reread_part(struct bytes bytes)
+{
+    struct buf first = reread_into(reread_first), second = reread_into(reread_second);
+    struct part part;
+
+    if (!part_decode(bytes, &part))
+        return false;
+    part_encode(&first, &part);
+    must(bytes_equal(buf_bytes(&first), bytes));
+    must(part_decode(buf_bytes(&first), &part));
+    part_encode(&second, &part);
+    reread_same(&first, &second);
+    return true;
+}
+
+static inline bool reread_request(struct bytes bytes)
+{
+    struct buf first = reread_into(reread_first), second = reread_into(reread_second);
+    struct request request;
+
+    if (!request_decode(bytes, &request))
+        return false;
+    request_encode(&first, &request);
+    must(bytes_equal(buf_bytes(&first), bytes));
+    must(request_decode(buf_bytes(&first), &request));
+    request_encode(&second, &request);
+    reread_same(&first, &second);
+    return true;
+}
+
+static inline bool reread_whole_snapshot(struct bytes bytes)
+{
+    static struct document document;
+    struct buf first = reread_into(reread_first), second = reread_into(reread_second);
+    struct snapshot snapshot;
+    struct err err;
+
+    if (!snapshot_decode(bytes, &snapshot, &document, &err))
+        return false;
+    must(snapshot.index == document.index && snapshot.config.count == document.member_count);
+    snapshot_encode(&first, &snapshot, &document);
+    must(first.len <= SNAPSHOT_BYTES_MAX);
+    must(snapshot_decode(buf_bytes(&first), &snapshot, &document, &err));
+    snapshot_encode(&second, &snapshot, &document);
     reread_same(&first, &second);
     return true;
 }
