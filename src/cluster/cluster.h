@@ -47,7 +47,7 @@ struct cluster_node {
     const char *name, *zone;
     struct address addresses[CLUSTER_PATHS_MAX]; /* where its peers' port is */
     uint32_t count;
-    bool witness;
+    bool learner, witness; /* neither: a voter */
 };
 
 struct cluster_timing {

@@ -222,7 +222,9 @@ static bool copy_nodes(struct cluster *c, const struct cluster_node *nodes, uint
         if (!copy_name(made[i].name, nodes[i].name, "node", err))
             return false;
         (void)snprintf(made[i].zone, sizeof made[i].zone, "%s", nodes[i].zone ? nodes[i].zone : "");
-        made[i].role = nodes[i].witness ? MEMBER_WITNESS : MEMBER_VOTER;
+        made[i].role = nodes[i].learner   ? MEMBER_LEARNER
+                       : nodes[i].witness ? MEMBER_WITNESS
+                                          : MEMBER_VOTER;
         made[i].address_count =
             (uint8_t)(nodes[i].count < CLUSTER_PATHS_MAX ? nodes[i].count : CLUSTER_PATHS_MAX);
         for (uint32_t k = 0; k < made[i].address_count; k++)

@@ -37,6 +37,7 @@ static uint32_t collect_nodes(const struct role_generation *generation, struct c
         nodes[i] = (struct cluster_node){.name = image_string(image, from[i].item.name),
                                          .zone = image_string(image, from[i].zone),
                                          .count = from[i].path_count,
+                                         .learner = !from[i].voter,
                                          .witness = from[i].witness};
         memcpy(nodes[i].addresses, from[i].paths, sizeof from[i].paths);
     }

@@ -25,7 +25,7 @@ struct config_node {
     struct item item;
     struct ref address, zone;
     struct ref addresses; /* struct config_path: further networks on which it is reached */
-    bool witness;
+    bool voter, witness;
     /* Settled by config_nodes.c: */
     uint32_t path_count;
     struct address paths[CONFIG_PATHS_MAX]; /* `address` first; with their ports */

@@ -92,14 +92,21 @@ static void check_name(struct config_work *work, const struct config_node *node)
 static void check_votes(struct config_work *work, const struct config_node *nodes)
 {
     const struct config *config = config_root(work);
-    uint32_t count = config->nodes.count, witnesses = 0;
+    uint32_t nodes_count = config->nodes.count, count = 0, witnesses = 0;
 
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < nodes_count; i++) {
+        count += nodes[i].voter;
         witnesses += nodes[i].witness;
+        if (nodes[i].witness && !nodes[i].voter)
+            config_find(work, &nodes[i].item, "voter", NULL,
+                        "a witness votes, and nothing else: it cannot be one that does not");
+    }
     if (count > CONFIG_VOTERS_MAX)
-        config_find(work, &config->item, "nodes", "keep 3, 5 or 7",
+        config_find(work, &config->item, "nodes", "keep 3, 5 or 7 and give the others voter: false",
                     "%u nodes would vote, at most %d may: more are slower and no safer", count,
                     CONFIG_VOTERS_MAX);
+    else if (nodes_count > 0 && count == 0)
+        config_find(work, &config->item, "nodes", NULL, "no node votes, so none could lead");
     else if (count > 0 && witnesses == count)
         config_find(work, &config->item, "nodes", NULL,
                     "every node is a witness, so none would hold data");

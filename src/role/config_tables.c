@@ -29,6 +29,9 @@ static const struct option node_rows[] = {
      .rows = path_rows, .item_size = sizeof(struct config_path)},
     {"zone", OPTION_TEXT, NODE(zone), 1, 64, NULL, AT_RELOAD, 0,
      "Where it stands: what fails together."},
+    {"voter", OPTION_BOOL, NODE(voter), 0, 0, "true", AT_START, 0,
+     "Whether it votes; at most 7 do. One that does not holds the cluster's document and never "
+     "leads; takes effect when the cluster is founded or the node added."},
     {"witness", OPTION_BOOL, NODE(witness), 0, 0, "false", AT_START, 0,
      "It votes and holds no data; takes effect when the cluster is founded or the node added."},
     {0},

@@ -47,6 +47,29 @@ static void an_added_node_catches_up_and_votes(void **state)
     world_close(&world);
 }
 
+static void a_node_that_does_not_vote_learns_and_never_leads(void **state)
+{
+    struct document_command command = world_drain("all");
+    struct world world;
+    uint32_t leader;
+
+    (void)state;
+    world_open(&world, 4);
+    world.file[0].learner = true;
+    world_start_all(&world);
+    world_until(&world, world_members(&world));
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(voters_at(&world, i), 3);
+    assert_done(world_command(&world, 0, &command));
+    world_until(&world, cluster_document(world.nodes[0].cluster)->drains.count == 1);
+    leader = (uint32_t)world_leader(&world);
+    world_stop(&world, leader, false);
+    world_until(&world, world_leader(&world) > 0);
+    world_stop(&world, (uint32_t)world_leader(&world), false);
+    world_until(&world, !cluster_view(world.nodes[0].cluster)->quorum);
+    world_close(&world);
+}
+
 static void a_removed_node_is_told(void **state)
 {
     struct world world;
@@ -299,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_added_node_catches_up_and_votes),
+        cmocka_unit_test(a_node_that_does_not_vote_learns_and_never_leads),
         cmocka_unit_test(a_removed_node_is_told),
         cmocka_unit_test(a_removed_leader_hands_over_first),
         cmocka_unit_test(who_lost_its_disk_comes_back_as_a_new_member),

@@ -51,7 +51,6 @@ struct world {
     char top[64];
     struct node nodes[WORLD_NODES_MAX];
     struct cluster_node file[WORLD_NODES_MAX];
-    bool witness_last;
     uint32_t segment_bytes; /* of the logs; 0: as the program chooses */
 };
 

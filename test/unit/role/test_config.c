@@ -334,6 +334,21 @@ static void two_nodes_are_good_and_warned_of(void **state)
     forget(&outcome);
 }
 
+static void nodes_that_do_not_vote_are_not_counted(void **state)
+{
+    struct outcome outcome = compile_after(
+        "nodes: {a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3, d: 10.0.0.4, e: 10.0.0.5, f: 10.0.0.6, g: "
+        "10.0.0.7, h: {address: 10.0.0.8, voter: false}}\n" SERVICE POOL,
+        "a", (struct image){0});
+
+    (void)state;
+    assert_true(outcome.good);
+    assert_string_equal((char *)outcome.findings.at, "");
+    assert_true(node_at(image_of(&outcome), 6)->voter);
+    assert_false(node_at(image_of(&outcome), 7)->voter);
+    forget(&outcome);
+}
+
 static void nodes_that_make_no_cluster_are_refused(void **state)
 {
     static const struct {
@@ -349,6 +364,9 @@ static void nodes_that_make_no_cluster_are_refused(void **state)
         {"nodes: {a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3, d: 10.0.0.4, e: 10.0.0.5, f: 10.0.0.6, g: "
          "10.0.0.7, h: 10.0.0.8}\n",
          "8 nodes would vote, at most 7 may"},
+        {"nodes: {a: {address: 10.0.0.1, voter: false}}\n", "no node votes"},
+        {"nodes: {a: 10.0.0.1, b: {address: 10.0.0.2, witness: true, voter: false}}\n",
+         "a witness votes"},
         {"failover: {election_timeout: 300ms}\n", "one late beat would replace a leader"},
         {"failover: {lease: 700ms}\n", "every change of the leader would end all leases"},
         {"failover: {heartbeat: 10ms}\n", "20ms"},
@@ -380,6 +398,7 @@ int main(void)
         cmocka_unit_test(an_empty_host_is_the_nodes_own_address),
         cmocka_unit_test(a_nodes_addresses_are_settled_with_their_ports),
         cmocka_unit_test(two_nodes_are_good_and_warned_of),
+        cmocka_unit_test(nodes_that_do_not_vote_are_not_counted),
         cmocka_unit_test(nodes_that_make_no_cluster_are_refused),
         cmocka_unit_test(a_node_is_found_by_this_machines_address),
         cmocka_unit_test(contradictions_are_refused_with_a_sentence),
