@@ -1,5 +1,7 @@
 /*
- * Metadata in two slots. A write goes to the slot that is not the newest, so a torn one leaves the other.
+ * Metadata in two slots, each of which the file holds twice. A write goes to both copies of the slot that is not the newest, so a torn one
+ * leaves the other; a damaged copy leaves its twin. Without the twin, damage to the newest slot would look like a torn write, and a vote
+ * would be forgotten.
  *
  * What is read at the open is written again, to the other slot: after a failed sync the page cache may show what the disk never got.
  */
@@ -9,16 +11,31 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { FILE_BYTES = 2 * FRAME_SLOT_BYTES };
+enum {
+    SLOTS = 2,
+    COPY_BYTES = SLOTS * FRAME_SLOT_BYTES,
+    FILE_BYTES = 2 * COPY_BYTES,
+};
+
+/* The twin first: in a file that has no room for it yet (it was made without), and on a full disk, the other copies stay whole. */
+static bool write_copies(struct wal_meta *meta, uint64_t sequence, struct bytes slot,
+                         struct err *err)
+{
+    const struct disk_ops *ops = meta->disk->ops;
+    uint64_t at = sequence % SLOTS * FRAME_SLOT_BYTES;
+
+    return ops->write(meta->disk, meta->file, COPY_BYTES + at, slot, err) &&
+           ops->write(meta->disk, meta->file, at, slot, err);
+}
 
 static bool write_slot(struct wal_meta *meta, struct bytes body, struct err *err)
 {
     const struct disk_ops *ops = meta->disk->ops;
-    uint64_t sequence = meta->sequence + 1, at = sequence % 2 * FRAME_SLOT_BYTES;
+    uint64_t sequence = meta->sequence + 1;
     uint8_t slot[FRAME_SLOT_BYTES];
 
     frame_put_slot(slot, sequence, body);
-    if (!ops->write(meta->disk, meta->file, at, bytes_of(slot, sizeof slot), err)) {
+    if (!write_copies(meta, sequence, bytes_of(slot, sizeof slot), err)) {
         meta->poisoned = err->number != ENOSPC;
         return err_during(err, "write '%s'", meta->name);
     }
@@ -59,12 +76,12 @@ static bool read_slots(struct wal_meta *meta, struct err *err)
 
     if (!meta->disk->ops->read(meta->disk, meta->file, 0, file, &got, err))
         return false;
-    for (unsigned i = 0; i < 2 && got == sizeof file; i++) {
+    for (unsigned i = 0; (i + 1) * FRAME_SLOT_BYTES <= got; i++) {
         uint64_t sequence;
         struct bytes body;
 
-        if (!frame_get_slot(bytes_of(file + i * FRAME_SLOT_BYTES, FRAME_SLOT_BYTES), i, &sequence,
-                            &body) ||
+        if (!frame_get_slot(bytes_of(file + i * FRAME_SLOT_BYTES, FRAME_SLOT_BYTES), i % SLOTS,
+                            &sequence, &body) ||
             (found && sequence < meta->sequence))
             continue;
         found = true;
@@ -73,8 +90,8 @@ static bool read_slots(struct wal_meta *meta, struct err *err)
         memcpy(meta->body, body.at, body.len);
     }
     if (!found) {
-        err_record(err, ERR_SYSTEM, EILSEQ, "'%s' is damaged: neither of its two slots is valid",
-                   meta->name);
+        err_record(err, ERR_SYSTEM, EILSEQ,
+                   "'%s' is damaged: neither of its two slots is valid in either copy", meta->name);
         return false;
     }
     return true;

@@ -87,7 +87,7 @@ MUST_USE bool wal_each(struct wal *wal, uint64_t from, uint64_t to,
                        bool (*each)(void *context, const struct wal_record *record), void *context,
                        struct err *err);
 
-/* ---- metadata: a small body in two slots of one preallocated file; a write goes to the older slot ---- */
+/* ---- metadata: a small body in two slots, each there twice, of one preallocated file; a write goes to the older slot ---- */
 
 enum { WAL_META_BYTES_MAX = 3072 };
 
@@ -101,8 +101,8 @@ struct wal_meta {
     uint8_t body[WAL_META_BYTES_MAX]; /* as it is on the disk */
 };
 
-/* Opens or makes the file (then the body is empty). The newest valid slot counts; when neither is valid, this is refused. What it
- * gives is durable. */
+/* Opens or makes the file (then the body is empty). The newest valid slot counts, whichever copy it is in, so damage to one place costs
+ * nothing; when none is valid, this is refused. What it gives is durable. */
 MUST_USE bool wal_meta_open(struct wal_meta *meta, struct disk *disk, const char *name,
                             struct err *err);
 void wal_meta_close(struct wal_meta *meta); /* zeroed, closed or not opened: nothing */

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-enum { SLOT_BYTES = 4096, SEEDS = 300 };
+enum { SLOT_BYTES = 4096, FILE_BYTES = 4 * SLOT_BYTES, SEEDS = 300 };
 
 static struct disk_sim sim;
 static struct wal_meta meta;
@@ -61,7 +61,7 @@ static void metadata_begins_empty_and_keeps_what_was_written(void **state)
 
 static void a_torn_slot_leaves_the_other(void **state)
 {
-    static uint8_t before[2 * SLOT_BYTES], after[2 * SLOT_BYTES], torn[2 * SLOT_BYTES];
+    static uint8_t before[FILE_BYTES], after[FILE_BYTES], torn[FILE_BYTES];
 
     (void)state;
     start();
@@ -71,11 +71,13 @@ static void a_torn_slot_leaves_the_other(void **state)
         assert_true(wal_meta_write(&meta, BYTES("term 2"), &err));
         memcpy(after, disk_sim_bytes(&sim, "meta").at, sizeof after);
         for (size_t cut = 0; cut <= sizeof after; cut++) {
-            bool whole;
+            bool whole = false;
 
             memcpy(torn, before, sizeof torn);
             memcpy(torn, after, cut);
-            whole = memcmp(torn, after, sizeof torn) == 0;
+            for (size_t at = 0; at < sizeof torn; at += SLOT_BYTES)
+                whole |= memcmp(before + at, after + at, SLOT_BYTES) != 0 &&
+                         memcmp(torn + at, after + at, SLOT_BYTES) == 0;
             disk_sim_put(&sim, "meta", bytes_of(torn, sizeof torn));
             start();
             assert_true(bytes_equal(body(), whole ? BYTES("term 2") : BYTES("term 1")));
@@ -86,18 +88,56 @@ static void a_torn_slot_leaves_the_other(void **state)
     }
 }
 
-static void two_damaged_slots_are_refused(void **state)
+static void damage_to_one_place_costs_nothing(void **state)
+{
+    (void)state;
+    start();
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (uint64_t at = 0; at < FILE_BYTES; at++) {
+            assert_true(wal_meta_write(&meta, BYTES("term 1"), &err));
+            assert_true(wal_meta_write(&meta, BYTES("term 2"), &err));
+            wal_meta_close(&meta);
+            disk_sim_flip(&sim, "meta", at * 8 + at % 8);
+            start();
+            assert_true(bytes_equal(body(), BYTES("term 2")));
+        }
+        /* Next time each place is damaged while the other slot is the newest. */
+        assert_true(wal_meta_write(&meta, BYTES("term 1"), &err));
+    }
+}
+
+static void a_file_without_a_second_copy_gets_one(void **state)
+{
+    static uint8_t old[FILE_BYTES / 2];
+
+    (void)state;
+    start();
+    assert_true(wal_meta_write(&meta, BYTES("term 1"), &err));
+    memcpy(old, disk_sim_bytes(&sim, "meta").at, sizeof old);
+    wal_meta_close(&meta);
+    disk_sim_put(&sim, "meta", bytes_of(old, sizeof old));
+    start();
+    assert_true(bytes_equal(body(), BYTES("term 1")));
+    assert_true(wal_meta_write(&meta, BYTES("term 2"), &err));
+    assert_int_equal(disk_sim_bytes(&sim, "meta").len, FILE_BYTES);
+    disk_sim_crash(&sim);
+    start();
+    assert_true(bytes_equal(body(), BYTES("term 2")));
+}
+
+static void damage_to_all_copies_is_refused(void **state)
 {
     (void)state;
     start();
     assert_true(wal_meta_write(&meta, BYTES("term 1"), &err));
     wal_meta_close(&meta);
-    disk_sim_flip(&sim, "meta", 9 * 8);
-    disk_sim_flip(&sim, "meta", (SLOT_BYTES + 9) * 8);
+    for (uint64_t at = 9; at < FILE_BYTES; at += SLOT_BYTES)
+        disk_sim_flip(&sim, "meta", at * 8);
     assert_false(wal_meta_open(&meta, &sim.disk, "meta", &err));
     assert_int_equal(err.number, EILSEQ);
-    assert_string_equal(err.text,
-                        "open 'meta': 'meta' is damaged: neither of its two slots is valid");
+    assert_string_equal(
+        err.text,
+        "open 'meta': 'meta' is damaged: neither of its two slots is valid in either copy");
     disk_sim_put(&sim, "meta", BYTES("short"));
     assert_false(wal_meta_open(&meta, &sim.disk, "meta", &err));
 }
@@ -243,7 +283,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(metadata_begins_empty_and_keeps_what_was_written),
         STORY(a_torn_slot_leaves_the_other),
-        STORY(two_damaged_slots_are_refused),
+        STORY(damage_to_one_place_costs_nothing),
+        STORY(a_file_without_a_second_copy_gets_one),
+        STORY(damage_to_all_copies_is_refused),
         STORY(a_failed_sync_poisons_metadata_and_a_full_disk_does_not),
         STORY(metadata_is_the_last_written_or_the_one_under_way),
         STORY(a_file_is_the_old_or_the_new_one),
