@@ -153,11 +153,12 @@ void clients_mend(struct sim *sim, uint32_t host)
 /* Members go and come back all the time, from an even number of voters, too. */
 static void churn(struct sim *sim, uint32_t host)
 {
+    const struct sim_node *node = &clients_of(sim)->node[host];
     const struct raft *raft;
     uint32_t voters = 0;
 
     clients_mend(sim, host);
-    raft = cluster_raft(clients_of(sim)->node[host].cluster);
+    raft = node->cluster ? cluster_raft(node->cluster) : NULL;
     for (uint32_t i = 0; raft && i < raft->config.count; i++)
         voters += raft->config.members[i].role != RAFT_LEARNER;
     if (voters > 3)

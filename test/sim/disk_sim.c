@@ -13,6 +13,9 @@ struct disk_sim_file {
     uint8_t *dirty;          /* a byte per sector */
     uint64_t size, platter_size, cap;
     bool resized; /* since the last sync */
+    struct {
+        uint64_t order, at;
+    } written[DISK_SIM_RECENT]; /* where its last writes began, the newest first */
 };
 
 struct disk_sim_name {
@@ -351,6 +354,13 @@ static void put_bytes(struct disk_sim_file *file, uint64_t at, struct bytes byte
     }
 }
 
+static void note_write(const struct disk_sim *sim, struct disk_sim_file *file, uint64_t at)
+{
+    memmove(&file->written[1], &file->written[0], (DISK_SIM_RECENT - 1) * sizeof file->written[0]);
+    file->written[0].order = sim->changes;
+    file->written[0].at = at;
+}
+
 static bool fits(const struct disk_sim *sim, const struct disk_sim_file *file, uint64_t end)
 {
     return end <= file->size || disk_sim_used(sim) + (end - file->size) <= sim->capacity_bytes;
@@ -370,6 +380,7 @@ static bool sim_write(struct disk *disk, int number, uint64_t at, struct bytes b
     }
     if (!fits(sim, file, at + bytes.len))
         return fail(err, ENOSPC, "write");
+    note_write(sim, file, at);
     put_bytes(file, at, bytes);
     sim->written_bytes += bytes.len;
     return outcome(dies, err, "write");
@@ -581,6 +592,31 @@ void disk_sim_put(struct disk_sim *sim, const char *name, struct bytes bytes)
     change_names(sim, "", name, file);
     settle_names(sim);
     collect(sim);
+}
+
+/* How many writes to files of this prefix came after the one of that order. */
+static uint32_t writes_after(const struct disk_sim *sim, const char *prefix, uint64_t order)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < sim->name_count; i++)
+        for (int k = 0;
+             strncmp(sim->names[i].text, prefix, strlen(prefix)) == 0 && k < DISK_SIM_RECENT; k++)
+            count += sim->names[i].file->written[k].order > order;
+    return count;
+}
+
+bool disk_sim_is_recent(const struct disk_sim *sim, const char *prefix, const char *name,
+                        uint64_t at)
+{
+    const struct disk_sim_name *found = find(sim->names, sim->name_count, name);
+
+    must(found);
+    for (int k = 0; k < DISK_SIM_RECENT; k++)
+        if (found->file->written[k].order && at >= found->file->written[k].at &&
+            writes_after(sim, prefix, found->file->written[k].order) < DISK_SIM_RECENT)
+            return true;
+    return false;
 }
 
 void disk_sim_flip(struct disk_sim *sim, const char *name, uint64_t bit)

@@ -26,6 +26,8 @@ enum disk_sim_op {
     DISK_SIM_CHANGES = DISK_SIM_ALL & ~(DISK_SIM_OPEN | DISK_SIM_READ | DISK_SIM_LIST),
 };
 
+enum { DISK_SIM_RECENT = 2 };
+
 struct disk_sim {
     struct disk disk; /* what programs get */
     struct rng rng;
@@ -68,6 +70,9 @@ struct bytes disk_sim_bytes(const struct disk_sim *sim, const char *name);
 bool disk_sim_exists(const struct disk_sim *sim, const char *name);
 /* Makes or replaces a file, durably. */
 void disk_sim_put(struct disk_sim *sim, const char *name, struct bytes bytes);
+/* The byte belongs to one of the last DISK_SIM_RECENT writes to all files of this prefix, or lies behind it. */
+bool disk_sim_is_recent(const struct disk_sim *sim, const char *prefix, const char *name,
+                        uint64_t at);
 /* Inverts one bit, durably; `bit` is counted from the file's first. */
 void disk_sim_flip(struct disk_sim *sim, const char *name, uint64_t bit);
 uint64_t disk_sim_used(const struct disk_sim *sim); /* bytes of all files */

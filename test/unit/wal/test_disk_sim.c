@@ -43,6 +43,27 @@ static void what_was_synced_survives_a_crash(void **state)
     assert_true(bytes_equal(disk_sim_bytes(&sim, "a"), BYTES("kept")));
 }
 
+static void the_last_two_writes_to_files_of_a_kind_are_recent(void **state)
+{
+    int first = make("log-1", BYTES("old one")), second = make("log-2", BYTES("a"));
+
+    (void)state;
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-1", 0));
+    assert_true(sim.disk.ops->write(&sim.disk, second, 1, BYTES("b"), &err));
+    assert_false(disk_sim_is_recent(&sim, "log-", "log-1", 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 0));
+    assert_true(sim.disk.ops->write(&sim.disk, second, 2, BYTES("c"), &err));
+    assert_false(disk_sim_is_recent(&sim, "log-", "log-2", 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 1));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 100));
+    (void)make("meta", BYTES("other"));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 1));
+    assert_true(sim.disk.ops->write(&sim.disk, first, 0, BYTES("new"), &err));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-1", 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 2));
+    assert_false(disk_sim_is_recent(&sim, "log-", "log-2", 1));
+}
+
 static void what_was_not_synced_is_old_or_new_or_in_between(void **state)
 {
     unsigned olds = 0, news = 0, others = 0;
@@ -144,6 +165,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_synced_survives_a_crash, init, fini),
+        cmocka_unit_test_setup_teardown(the_last_two_writes_to_files_of_a_kind_are_recent, init,
+                                        fini),
         cmocka_unit_test_setup_teardown(what_was_not_synced_is_old_or_new_or_in_between, init,
                                         fini),
         cmocka_unit_test_setup_teardown(a_name_is_there_or_not_until_names_are_synced, init, fini),
