@@ -172,6 +172,8 @@ struct pending {
     bool again;  /* asking twice cannot do it twice */
     bool unsure; /* may have been proposed already */
     bool
+        passed; /* a snapshot took the place of entries among which it may have been applied unseen */
+    bool
         refused; /* PENDING_APPLY: a refusal, which counts unless it turns out to have been done before */
     uint32_t sent_to;
     uint64_t index, term, version;
@@ -392,6 +394,8 @@ MUST_USE bool ask_open(struct cluster *cluster);
 void ask_close(struct cluster *cluster); /* every ask ends */
 void ask_turn(struct cluster *cluster);  /* sends what can be sent */
 void ask_leader_changed(struct cluster *cluster);
+/* A snapshot was installed: nothing is told of what was applied in it. */
+void ask_snapshot_installed(struct cluster *cluster);
 void ask_link_lost(struct cluster *cluster, const struct place *place);
 void ask_replied(struct cluster *cluster, const char *by, const struct ask_reply *reply);
 bool ask_is_pending(const struct cluster *cluster, enum cluster_ask_kind kind);

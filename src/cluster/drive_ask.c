@@ -54,6 +54,17 @@ static void refuse(struct pending *p, const char *sentence)
     finish(p, CLUSTER_REFUSED, p->cluster->node);
 }
 
+/* This node will hear nothing more of it: an earlier try may have happened all the same. */
+static void give_up(struct pending *p, const char *sentence)
+{
+    if (!p->unsure) {
+        refuse(p, sentence);
+        return;
+    }
+    (void)snprintf(p->sentence, sizeof p->sentence, "it may have happened: %.200s", sentence);
+    finish(p, CLUSTER_UNKNOWN, "");
+}
+
 static void timed_out(struct pending *p)
 {
     struct cluster *c = p->cluster;
@@ -229,7 +240,7 @@ static void send(struct pending *p)
     struct buf *frame;
 
     if (c->state == CLUSTER_REMOVED || c->state == CLUSTER_HALTED) {
-        refuse(p, c->sentence);
+        give_up(p, c->sentence);
         return;
     }
     if (c->member && p->kind == CLUSTER_RECOVER) {
@@ -265,7 +276,9 @@ static void look_at_applied(struct cluster *c)
 
         if (p->phase != PENDING_APPLY || p->index > c->applying)
             continue;
-        if (p->refused)
+        if (p->refused && p->passed)
+            give_up(p, "its entry, if there was one, is behind a snapshot");
+        else if (p->refused)
             finish(p, CLUSTER_REFUSED, p->by);
         else
             finish(p, CLUSTER_DONE, p->by);
@@ -435,6 +448,15 @@ void ask_leader_changed(struct cluster *c)
         list_push_back(&c->asks_fresh, &p->node);
     }
     drive_stir(c);
+}
+
+void ask_snapshot_installed(struct cluster *c)
+{
+    for (uint32_t i = 0; i < CLUSTER_ASKS_MAX && c->ask_count > 0; i++) {
+        struct pending *p = &c->asks[i];
+
+        p->passed |= p->phase != PENDING_FREE && (p->unsure || p->phase == PENDING_SENT);
+    }
 }
 
 void ask_link_lost(struct cluster *c, const struct place *place)

@@ -107,6 +107,7 @@ static void installed(struct cluster *c, struct store_snapshot *snapshot)
     fact_add(&fact, NUMBER_INDEX, (int64_t)read.index);
     fact_say(&fact, "took over a snapshot at index %llu", (unsigned long long)read.index);
     drive_record(c, &fact);
+    ask_snapshot_installed(c);
     log_document_changed(c);
 }
 

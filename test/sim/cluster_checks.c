@@ -5,6 +5,7 @@
 
 #include "consensus/raft.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define U(number) ((unsigned long long)(number))
@@ -40,6 +41,20 @@ static void check_leases(struct clients *clients)
         }
 }
 
+void cluster_check_value(struct clients *clients, uint64_t value, enum client_value what)
+{
+    uint8_t *known = &clients->values[value % CLIENT_VALUES];
+
+    if (value >= CLIENT_VALUES)
+        return;
+    *known |= (uint8_t)what;
+    if (*known == (VALUE_SEEN | VALUE_REFUSED))
+        sim_violated(
+            clients->sim, "what was refused never is",
+            "value %llu is in a document, and its client was told that nothing was changed",
+            U(value));
+}
+
 /* What was acknowledged is in every later state. */
 static void check_history(struct clients *clients, const struct document *document, uint32_t host)
 {
@@ -49,11 +64,13 @@ static void check_history(struct clients *clients, const struct document *docume
         const struct client_key *key = &clients->keys[i];
         const struct document_override *now;
 
+        (void)snprintf(name, sizeof name, "key%u", i);
+        now = document_override(document, name);
+        if (now)
+            cluster_check_value(clients, strtoull(now->value, NULL, 10), VALUE_SEEN);
         if (key->version == 0 || document->index < key->index)
             continue;
-        (void)snprintf(name, sizeof name, "key%u", i);
         (void)snprintf(value, sizeof value, "%llu", U(key->value));
-        now = document_override(document, name);
         if (!now || now->version < key->version ||
             (now->version == key->version && strcmp(now->value, value) != 0))
             sim_violated(clients->sim, "what was acknowledged stays",

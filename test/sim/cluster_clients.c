@@ -55,6 +55,9 @@ static void answered(void *context, const struct cluster_answer *answer)
         SIM_TELL(&clients->sim->world, (int)ask->host, "answered %s by %s at %llu: %s",
                  cluster_outcome_name(answer->outcome), answer->by,
                  (unsigned long long)answer->index, answer->sentence ? answer->sentence : "");
+    if (ask->kind == CLUSTER_COMMAND &&
+        (answer->outcome == CLUSTER_REFUSED || answer->outcome == CLUSTER_NO_QUORUM))
+        cluster_check_value(clients, ask->value, VALUE_REFUSED);
     if (answer->outcome != CLUSTER_DONE)
         return;
     clients->done++;

@@ -138,7 +138,8 @@ static void told_failed(void *context, const struct err *err)
 
     SIM_TELL(&node->sim->world, (int)node->host->index, "fails: %s", err->text);
     node->host->failed = true;
-    node->refuses = !node->opened && !node->host->disk.died && err->number != EIO;
+    node->refuses =
+        !node->opened && !node->host->disk.died && err->number != EIO && err->number != ENOSPC;
 }
 
 static void told_closed(void *context)

@@ -14,6 +14,7 @@ enum {
     CLIENT_KEYS = 4,
     CLIENT_RESOURCES = 4,
     CLIENT_ASKS = 64,
+    CLIENT_VALUES = 1 << 16, /* that are watched in one run */
     NODE_NAME = 12,
 };
 
@@ -43,6 +44,9 @@ struct client_key {
     uint64_t value;
 };
 
+/* A value is given once. One of which a client was told that nothing was changed is never seen, before or after. */
+enum client_value { VALUE_SEEN = 1, VALUE_REFUSED = 2 };
+
 struct client_ask {
     bool busy;
     struct clients *clients;
@@ -58,9 +62,10 @@ struct clients {
     struct client_key keys[CLIENT_KEYS];
     struct client_ask asks[CLIENT_ASKS];
     uint64_t next_value;
-    uint64_t acknowledged;    /* the highest index that anybody was told of */
-    uint64_t done, calm_done; /* asks that were, since the beginning and since calm */
-    uint64_t cluster_id;      /* 0: not founded yet */
+    uint8_t values[CLIENT_VALUES]; /* what became of each: enum client_value */
+    uint64_t acknowledged;         /* the highest index that anybody was told of */
+    uint64_t done, calm_done;      /* asks that were, since the beginning and since calm */
+    uint64_t cluster_id;           /* 0: not founded yet */
 };
 
 static inline struct clients *clients_of(const struct sim *sim)
@@ -88,5 +93,8 @@ void clients_change(struct sim *sim, uint32_t host);
 void clients_mend(struct sim *sim, uint32_t host);
 
 /* ---- cluster_checks.c ---- */
+
+/* It was seen in a document, or refused. */
+void cluster_check_value(struct clients *clients, uint64_t value, enum client_value what);
 
 void cluster_checks(struct sim *sim);

@@ -91,6 +91,7 @@ static void kill_host(struct sim *sim, uint32_t index, bool power)
 static void wipe_host(struct sim *sim, uint32_t index)
 {
     sim->subject->wipe(sim, index);
+    sim->faults.damaged &= ~(1u << index);
     checks_forget(&sim->checks, index);
 }
 
@@ -107,6 +108,9 @@ static void start_host(struct sim *sim, uint32_t index)
     if (sim->subject->start(sim, index))
         return;
     SIM_TELL(&sim->world, (int)index, "refuses its disk, and gets a new one");
+    if (!(sim->faults.damaged >> index & 1))
+        sim_violated(sim, "a disk is refused only when it is damaged", "host %u refuses its disk",
+                     index + 1);
     wipe_host(sim, index);
     must(sim->subject->start(sim, index));
 }
@@ -194,7 +198,9 @@ static void begin_wipe(struct sim *sim, struct sim_fault *fault)
 static void begin_rot(struct sim *sim, struct sim_fault *fault)
 {
     kill_host(sim, fault->a, true);
-    if (!sim->subject->rot(sim, fault->a))
+    if (sim->subject->rot(sim, fault->a))
+        sim->faults.damaged |= 1u << fault->a;
+    else
         sim->faults.wipes_left++;
 }
 
