@@ -249,7 +249,7 @@ static void a_log_of_another_node_refuses_the_start(void **state)
 
 static void copy_file(const char *from, const char *to)
 {
-    uint8_t bytes[16384];
+    uint8_t bytes[32768];
     FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
     size_t len;
 
