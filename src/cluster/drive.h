@@ -71,14 +71,14 @@ struct place {
     struct found_word word;
     struct instant heard; /* when its newest beat came; {0}: never */
     uint64_t applied, config_hash;
+    struct proof_refusals refusals; /* since it was `reset` */
     bool linked;
     bool known;   /* has said something */
     bool foreign; /* of another cluster: nothing that it says is believed */
     bool tilted;
-    bool config_differs;            /* as last said */
-    struct proof_refusals refusals; /* since it was `reset` */
-    bool dead;                      /* its port was refused to enough of us: proved, of `life` */
-    bool replaced;                  /* it lost its disk: to be added again under its new one */
+    bool config_differs; /* as last said */
+    bool dead;           /* its port was refused to enough of us: proved, of `life` */
+    bool replaced;       /* it lost its disk: to be added again under its new one */
     char sentence[CLUSTER_SENTENCE_MAX];
 };
 

@@ -84,6 +84,50 @@ static void a_dead_holders_lease_goes_over_and_never_are_there_two(void **state)
     world_close(&world);
 }
 
+enum { READERS = 200 };
+
+struct readers {
+    struct cluster *cluster;
+    bool over;
+    uint32_t reading;
+};
+
+static void on_read(void *context, const struct cluster_answer *answer)
+{
+    struct cluster_ask ask = {.kind = CLUSTER_READ, .timeout_ms = 10000};
+    struct readers *readers = context;
+
+    (void)answer;
+    if (readers->over)
+        readers->reading--;
+    else
+        cluster_ask(readers->cluster, &ask, on_read, readers);
+}
+
+/* All the time more confirmations are asked for than consensus keeps. */
+static void readers_do_not_keep_a_lease_from_being_renewed(void **state)
+{
+    struct cluster_ask ask = {.kind = CLUSTER_READ, .timeout_ms = 10000};
+    struct readers readers = {.reading = READERS};
+    struct world world;
+    struct instant end;
+    uint32_t leader;
+
+    (void)state;
+    open_three(&world);
+    leader = (uint32_t)world_leader(&world);
+    readers.cluster = world.nodes[leader].cluster;
+    assert_done(ask_lease(&world, leader, CLUSTER_LEASE_TAKE, 5000));
+    end = after_ms(world.nodes[leader].lease[0], 1800);
+    for (uint32_t i = 0; i < READERS; i++)
+        cluster_ask(readers.cluster, &ask, on_read, &readers);
+    world_until(&world, world.nodes[leader].lease[0].ns >= end.ns);
+    assert_int_equal(world.nodes[leader].leases_lost, 0);
+    readers.over = true;
+    world_until(&world, readers.reading == 0);
+    world_close(&world);
+}
+
 static bool is_vacant(struct world *world, uint32_t i)
 {
     const struct document_lease *lease =
@@ -150,6 +194,7 @@ int main(void)
         cmocka_unit_test(whoever_takes_a_lease_holds_and_keeps_it),
         cmocka_unit_test(a_lease_that_is_held_is_not_given_to_another),
         cmocka_unit_test(a_dead_holders_lease_goes_over_and_never_are_there_two),
+        cmocka_unit_test(readers_do_not_keep_a_lease_from_being_renewed),
         cmocka_unit_test(a_release_that_was_refused_is_done_later),
         cmocka_unit_test(an_orderly_stop_gives_the_lease_up_at_once),
         cmocka_unit_test(without_a_quorum_a_lease_ends_and_with_one_it_comes_back),

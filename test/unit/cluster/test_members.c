@@ -70,6 +70,28 @@ static void a_node_that_does_not_vote_learns_and_never_leads(void **state)
     world_close(&world);
 }
 
+/* The charter is on its way to the disk: what the file says meanwhile counts when it is there. */
+static void a_reload_while_it_founds_is_followed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world, 4);
+    world.in_file = 3;
+    for (uint32_t i = 0; i < 3; i++)
+        world_start(&world, i);
+    world_until(&world, cluster_view(world.nodes[0].cluster)->state == CLUSTER_FOUNDING);
+    world.in_file = 4;
+    cluster_configure(world.nodes[0].cluster, world.file, 4, NULL, 2);
+    world_until(&world, world_members(&world));
+    for (uint32_t i = 1; i < 3; i++)
+        cluster_configure(world.nodes[i].cluster, world.file, 4, NULL, 2);
+    world_start(&world, 3);
+    assert_done(ask_node(&world, 0, CLUSTER_NODE_ADD, "d"));
+    world_until(&world, voters_at(&world, 3) == 4);
+    world_close(&world);
+}
+
 static void a_removed_node_is_told(void **state)
 {
     struct world world;
@@ -323,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_added_node_catches_up_and_votes),
         cmocka_unit_test(a_node_that_does_not_vote_learns_and_never_leads),
+        cmocka_unit_test(a_reload_while_it_founds_is_followed),
         cmocka_unit_test(a_removed_node_is_told),
         cmocka_unit_test(a_removed_leader_hands_over_first),
         cmocka_unit_test(who_lost_its_disk_comes_back_as_a_new_member),
