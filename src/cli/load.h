@@ -5,7 +5,7 @@
  * stalls is charged for all who would have come meanwhile (no coordinated omission). Every request that was due ends in exactly one outcome.
  *
  * load_options.c reads the words, load_plan.c keeps the schedule and the accounts, load_print.c tells the result: all pure. drive_load.c
- * holds the connections.
+ * runs it, and drive_load_http.c holds the connections.
  */
 #pragma once
 
@@ -22,13 +22,20 @@ enum {
     LOAD_CONNECTIONS_MAX = 65536,
     LOAD_RATE_MAX = 10000000,
     LOAD_BODY_MAX = 64 << 20,
+    LOAD_HOSTS_MAX = 32,
 };
 #define LOAD_DURATION_MAX_MS (24 * 3600 * 1000LL)
 
+struct load_host {
+    struct bytes name;
+    uint16_t port;
+};
+
 struct load_options {
     const char *url; /* as written; the parts below are views into it */
-    struct bytes authority, host, target;
-    uint16_t port;
+    struct bytes authority, target;
+    struct load_host hosts[LOAD_HOSTS_MAX]; /* http has one */
+    uint32_t host_count;
     const char *method;
     const char *headers[LOAD_HEADERS_MAX]; /* `Name: value`, as written */
     uint32_t header_count;

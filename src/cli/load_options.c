@@ -205,14 +205,15 @@ static bool read_authority(struct load_options *options, struct bytes authority)
         bytes_find(authority, '@') != authority.len)
         return false;
     options->authority = authority;
-    if (address_split(authority, &options->host, &options->port))
-        return options->host.len > 0 && options->port > 0;
+    options->host_count = 1;
+    if (address_split(authority, &options->hosts[0].name, &options->hosts[0].port))
+        return options->hosts[0].name.len > 0 && options->hosts[0].port > 0;
     snprintf(with_port, sizeof with_port, "%.*s:80", (int)authority.len,
              (const char *)authority.at);
     if (!address_split(bytes_of_string(with_port), &host, &port))
         return false;
-    options->host = bytes_of(authority.at + (host.at - (uint8_t *)with_port), host.len);
-    options->port = port;
+    options->hosts[0].name = bytes_of(authority.at + (host.at - (uint8_t *)with_port), host.len);
+    options->hosts[0].port = port;
     return true;
 }
 

@@ -22,8 +22,8 @@ static void begin(struct run *run, struct address to, uint64_t rate)
                     .connections = 4,
                     .keep_alive = true,
                     .target = BYTES("/"),
-                    .port = to.port,
-                    .host = BYTES("127.0.0.1"),
+                    .hosts = {{BYTES("127.0.0.1"), to.port}},
+                    .host_count = 1,
                     .authority = BYTES("127.0.0.1")},
     };
     snprintf(run->url, sizeof run->url, "http://%s/", address_print(&to, text));
@@ -105,7 +105,7 @@ static void a_name_that_does_not_resolve_fails_every_request(void **state)
 
     (void)state;
     begin(&run, peer_nobody(), 200);
-    run.options.host = BYTES("nowhere.invalid");
+    run.options.hosts[0].name = BYTES("nowhere.invalid");
     drive(&run);
     assert_all(&run, LOAD_UNRESOLVED);
     load_free(&run.plan);

@@ -35,10 +35,10 @@ static void words_become_options(void **state)
                       " --header X-A:_1 --header X-B:2 --group-by X-Backend --max-failures 3"
                       " --json",
                       &options, &err, &storage));
-    assert_true(bytes_equal(options.host, BYTES("::1")));
+    assert_true(bytes_equal(options.hosts[0].name, BYTES("::1")));
     assert_true(bytes_equal(options.authority, BYTES("[::1]:8080")));
     assert_true(bytes_equal(options.target, BYTES("/a?b=c")));
-    assert_int_equal(options.port, 8080);
+    assert_int_equal(options.hosts[0].port, 8080);
     assert_int_equal(options.rate, 200);
     assert_int_equal(options.duration_ms, 60000);
     assert_int_equal(options.timeout_ms, 250);
@@ -62,13 +62,13 @@ static void a_url_without_port_or_path_is_port_80_and_the_root(void **state)
 
     (void)state;
     assert_true(parse("http://localhost --rate 0 --for 1s", &options, &err, &storage));
-    assert_true(bytes_equal(options.host, BYTES("localhost")));
-    assert_int_equal(options.port, 80);
+    assert_true(bytes_equal(options.hosts[0].name, BYTES("localhost")));
+    assert_int_equal(options.hosts[0].port, 80);
     assert_true(bytes_equal(options.target, BYTES("/")));
     assert_true(options.keep_alive);
     free(storage);
     assert_true(parse("http://[::1]/ --rate 0 --for 1s", &options, &err, &storage));
-    assert_true(bytes_equal(options.host, BYTES("::1")));
+    assert_true(bytes_equal(options.hosts[0].name, BYTES("::1")));
     free(storage);
 }
 
