@@ -289,7 +289,7 @@ void load_free(struct load_plan *plan)
 
 /* ---- the command ---- */
 
-static bool write_result(const struct buf *out)
+bool load_write_result(const struct buf *out)
 {
     bool written =
         !out->full && fwrite(out->at, 1, out->len, stdout) == out->len && fflush(stdout) == 0;
@@ -309,7 +309,7 @@ static bool report(const struct load_options *options, const struct load_plan *p
         load_print_json(options, plan, &out);
     else
         load_print_text(options, plan, &out);
-    written = write_result(&out);
+    written = load_write_result(&out);
     buf_fini(&out);
     return written;
 }
@@ -338,5 +338,17 @@ int run_load(int argc, char **argv)
         fprintf(stderr, "nines load: %s\n`nines load --help` says more\n", err.text);
         return 2;
     }
-    return run_http(&options);
+    return options.journal ? load_run_journal(&options) : run_http(&options);
+}
+
+int run_load_verify(int argc, char **argv)
+{
+    struct load_options options;
+    struct err err = {0};
+
+    if (!load_parse_verify(&options, argc, argv, &err)) {
+        fprintf(stderr, "nines load verify: %s\n`nines load verify --help` says more\n", err.text);
+        return 2;
+    }
+    return load_run_verify(&options);
 }

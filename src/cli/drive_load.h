@@ -52,3 +52,9 @@ MUST_USE bool load_allocate(const struct load_options *options, struct load_plan
 MUST_USE bool load_driver_run(struct load_driver *driver, struct err *err);
 /* The reason that an errno stands for. */
 enum load_outcome load_outcome_of_errno(bool connecting, int error);
+/* False when standard output did not take it. */
+MUST_USE bool load_write_result(const struct buf *out);
+
+/* `nines load … --journal` and `nines load verify`: their exit codes. */
+int load_run_journal(const struct load_options *options);
+int load_run_verify(const struct load_options *options);

@@ -5,7 +5,7 @@
  * stalls is charged for all who would have come meanwhile (no coordinated omission). Every request that was due ends in exactly one outcome.
  *
  * load_options.c reads the words, load_plan.c keeps the schedule and the accounts, load_print.c tells the result: all pure. drive_load.c
- * runs it, and drive_load_http.c holds the connections.
+ * runs it, and drive_load_http.c holds the connections. With a journal it is a client that knows what it was promised: journal.h.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/histogram.h"
 #include "base/instant.h"
+#include "base/json.h"
 
 /* ---- what was asked ---- */
 
@@ -23,6 +24,7 @@ enum {
     LOAD_RATE_MAX = 10000000,
     LOAD_BODY_MAX = 64 << 20,
     LOAD_HOSTS_MAX = 32,
+    LOAD_PREFIX_MAX = 64,
 };
 #define LOAD_DURATION_MAX_MS (24 * 3600 * 1000LL)
 
@@ -48,12 +50,23 @@ struct load_options {
     uint64_t expect_body_bytes;
     uint64_t failures_max;
     const char *group_by; /* a header of the answers, or NULL */
+    /* of a journal */
+    const char *journal; /* its file, or NULL: a load of http */
+    const char *prefix;  /* of the keys; NULL: one that nobody else has */
+    const char *read_from;
+    uint32_t
+        write_count; /* of the hosts: those that are written to; reading uses what follows, or these if none does */
+    int64_t attempt_ms;
+    int64_t fault_ms; /* since 1970; -1: not told */
 };
 
-extern const char load_usage[];
+extern const char load_usage[], load_verify_usage[];
 
 /* `argv[0]` is the command's name. Views and texts point into argv. */
 MUST_USE bool load_parse(struct load_options *options, int argc, char **argv, struct err *err);
+/* Of `nines load verify FILE URL`. */
+MUST_USE bool load_parse_verify(struct load_options *options, int argc, char **argv,
+                                struct err *err);
 /* The one request that is sent again and again. */
 void load_write_request(const struct load_options *options, struct buf *out);
 
@@ -68,11 +81,12 @@ enum load_outcome {
     LOAD_UNRESOLVED,   /* the name */
     LOAD_RESET,        /* after connecting */
     LOAD_CLOSED_EARLY, /* before the answer was whole */
-    LOAD_MALFORMED,    /* the answer is not HTTP */
+    LOAD_MALFORMED,    /* the answer is not of the protocol */
     LOAD_WRONG_LENGTH, /* of the body: --expect-body-bytes */
     LOAD_TIMEOUT,      /* sent, and not answered within the timeout, counted from when it was due */
     LOAD_NO_CONNECTION, /* every connection was busy for the whole timeout */
     LOAD_NO_RESOURCES,  /* of this machine: descriptors, ports, memory */
+    LOAD_ERROR_ANSWER,  /* of a protocol without statuses */
     LOAD_OUTCOMES,
 };
 
@@ -134,6 +148,7 @@ static inline uint64_t load_outstanding(const struct load_plan *plan)
 {
     return plan->taken - plan->finished - plan->abandoned;
 }
+enum { LOAD_ANSWERED = 999 }; /* the status of an answer that has none */
 /* A request that was taken has ended. `status` is 0 when there was no whole answer. */
 void load_finish(struct load_plan *plan, struct instant intended, struct instant now,
                  enum load_outcome outcome, uint16_t status);
@@ -160,6 +175,15 @@ void load_print_json(const struct load_options *options, const struct load_plan 
 /* One line about the moment, without a newline. */
 void load_print_progress(const struct load_plan *plan, struct instant now, struct buf *out);
 
+/* Parts of both, which the journal's result has too. */
+void load_json_counts(struct json *json, const struct load_plan *plan);
+void load_json_latency(struct json *json, const struct histogram *latency);
+void load_json_outage(struct json *json, const struct load_plan *plan);
+void load_json_timeline(struct json *json, const struct load_plan *plan);
+void load_text_failures(const struct load_plan *plan, struct buf *out);
+void load_text_latency(const struct load_plan *plan, struct buf *out);
+void load_text_outage(const struct load_plan *plan, struct buf *out);
+
 /* ---- doing it ---- */
 
 /* Runs until the schedule is over and every request has ended, or INT or TERM. False: it could not even begin. Either way load_free follows. */
@@ -167,3 +191,4 @@ MUST_USE bool load_drive(const struct load_options *options, struct load_plan *p
                          struct err *err);
 void load_free(struct load_plan *plan);
 int run_load(int argc, char **argv);
+int run_load_verify(int argc, char **argv);

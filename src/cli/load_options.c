@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "base/must.h"
 #include "base/text.h"
+#include "cli/journal.h"
 #include "cli/load.h"
 #include "wire/http1.h"
 
@@ -13,6 +14,7 @@
 
 const char load_usage[] =
     "URL --rate N --for T [OPTION…]\n"
+    "       nines load redis://HOST:PORT[,HOST:PORT…] --journal FILE [OPTION…]\n"
     "\n"
     "  --rate N               requests per second, on a schedule that no slow answer moves;\n"
     "                         0: as fast as the connections allow (a closed loop)\n"
@@ -29,14 +31,47 @@ const char load_usage[] =
     "  --max-failures N       so many failed requests still exit with 0 (0)\n"
     "  --json                 print the result as one JSON object\n"
     "\n"
+    "With --journal, a client that writes down what it was promised: keys with rising numbers by "
+    "SET, each \n"
+    "asked again, at the next host, until it was answered, and in the end all read back. What was "
+    "acknowledged\n"
+    "and is not there is lost.\n"
+    "  --journal FILE         a new file: every acknowledgement, on disk before it counts\n"
+    "  --rate N, --for T, --connections N, --timeout T   as above (100, 30s, 4, 10s)\n"
+    "  --attempt T            an attempt without an answer is cut after T, and made again (1s)\n"
+    "  --read-from URL        read back from these hosts instead\n"
+    "  --prefix WORD          of the keys, WORD:0 and so on (one that nobody else has)\n"
+    "  --fault-at MS          when the fault was, in milliseconds since 1970: RPO counts back from "
+    "it\n"
+    "  --max-failures N, --json\n"
+    "\n"
     "Latency is counted from the moment that a request was due, so one that waited for a "
     "connection has waited.\n"
-    "Exit code: 0 all requests were answered well, 1 some were not, 2 usage. Ctrl-C ends it early "
-    "and prints.";
+    "Exit code: 0 all requests were answered well and nothing was lost, 1 otherwise, 2 usage. "
+    "Ctrl-C "
+    "ends it early and prints.";
 
-enum { AUTHORITY_MAX = 262 };
+const char load_verify_usage[] =
+    "FILE redis://HOST:PORT[,HOST:PORT…] [--timeout T] [--fault-at MS] [--json]\n"
+    "\n"
+    "Reads back what a journal of `nines load --journal` says was acknowledged, also after that "
+    "client was killed.\n"
+    "Exit code: 0 everything is there, 1 something is lost or could not be read, 2 usage.";
 
-enum word_kind { WORD_NUMBER, WORD_SIZE, WORD_DURATION, WORD_TEXT, WORD_HEADER, WORD_ON, WORD_OFF };
+enum { AUTHORITY_MAX = 262, HTTP_PORT = 80, REDIS_PORT = 6379 };
+
+enum word_kind {
+    WORD_NUMBER,
+    WORD_SIZE,
+    WORD_DURATION,
+    WORD_TOKEN,
+    WORD_TEXT,
+    WORD_HEADER,
+    WORD_ON,
+    WORD_OFF,
+};
+
+enum word_of { OF_HTTP = 1, OF_JOURNAL = 2, OF_VERIFY = 4, OF_LOADS = 3, OF_ALL = 7 };
 
 struct word {
     const char *name;
@@ -44,28 +79,41 @@ struct word {
     size_t offset;
     int64_t minimum, maximum;
     const char *expected; /* what the value should have been */
+    unsigned of;          /* enum word_of */
 };
 
 #define FIELD(member) offsetof(struct load_options, member)
 
 static const struct word words[] = {
-    {"--rate", WORD_NUMBER, FIELD(rate), 0, LOAD_RATE_MAX, "a number from 0 to 10000000"},
+    {"--rate", WORD_NUMBER, FIELD(rate), 0, LOAD_RATE_MAX, "a number from 0 to 10000000", OF_LOADS},
     {"--for", WORD_DURATION, FIELD(duration_ms), 1, LOAD_DURATION_MAX_MS,
-     "a duration up to 24h, such as 30s"},
+     "a duration up to 24h, such as 30s", OF_LOADS},
     {"--connections", WORD_NUMBER, FIELD(connections), 1, LOAD_CONNECTIONS_MAX,
-     "a number from 1 to 65536"},
-    {"--timeout", WORD_DURATION, FIELD(timeout_ms), 1, 3600000, "a duration up to 1h, such as 5s"},
-    {"--method", WORD_TEXT, FIELD(method), 1, 16, "a method such as GET"},
-    {"--header", WORD_HEADER, FIELD(headers), 3, 8192, "a field such as 'Accept: text/html'"},
+     "a number from 1 to 65536", OF_LOADS},
+    {"--timeout", WORD_DURATION, FIELD(timeout_ms), 1, 3600000, "a duration up to 1h, such as 5s",
+     OF_ALL},
+    {"--method", WORD_TOKEN, FIELD(method), 1, 16, "a method such as GET", OF_HTTP},
+    {"--header", WORD_HEADER, FIELD(headers), 3, 8192, "a field such as 'Accept: text/html'",
+     OF_HTTP},
     {"--body-bytes", WORD_SIZE, FIELD(body_bytes), 0, LOAD_BODY_MAX,
-     "a size up to 64MiB, such as 512 or 16KiB"},
+     "a size up to 64MiB, such as 512 or 16KiB", OF_HTTP},
     {"--expect-body-bytes", WORD_SIZE, FIELD(expect_body_bytes), 0, INT64_MAX,
-     "a size such as 512 or 16KiB"},
-    {"--keepalive", WORD_ON, FIELD(keep_alive), 0, 0, NULL},
-    {"--no-keepalive", WORD_OFF, FIELD(keep_alive), 0, 0, NULL},
-    {"--group-by", WORD_TEXT, FIELD(group_by), 1, 255, "a header's name, such as X-Backend"},
-    {"--max-failures", WORD_NUMBER, FIELD(failures_max), 0, INT64_MAX, "a number"},
-    {"--json", WORD_ON, FIELD(json), 0, 0, NULL},
+     "a size such as 512 or 16KiB", OF_HTTP},
+    {"--keepalive", WORD_ON, FIELD(keep_alive), 0, 0, NULL, OF_HTTP},
+    {"--no-keepalive", WORD_OFF, FIELD(keep_alive), 0, 0, NULL, OF_HTTP},
+    {"--group-by", WORD_TOKEN, FIELD(group_by), 1, 255, "a header's name, such as X-Backend",
+     OF_HTTP},
+    {"--journal", WORD_TEXT, FIELD(journal), 1, 4095, "a file that does not exist yet", OF_JOURNAL},
+    {"--attempt", WORD_DURATION, FIELD(attempt_ms), 1, 3600000, "a duration up to 1h, such as 1s",
+     OF_JOURNAL},
+    {"--prefix", WORD_TOKEN, FIELD(prefix), 1, LOAD_PREFIX_MAX, "a word of up to 64 characters",
+     OF_JOURNAL},
+    {"--read-from", WORD_TEXT, FIELD(read_from), 1, 4095, "a URL such as redis://127.0.0.1:6379",
+     OF_JOURNAL},
+    {"--fault-at", WORD_NUMBER, FIELD(fault_ms), 0, INT64_MAX, "milliseconds since 1970",
+     OF_JOURNAL | OF_VERIFY},
+    {"--max-failures", WORD_NUMBER, FIELD(failures_max), 0, INT64_MAX, "a number", OF_LOADS},
+    {"--json", WORD_ON, FIELD(json), 0, 0, NULL, OF_ALL},
 };
 
 /* No control characters, and none below `lowest`: a blank or '!'. */
@@ -134,7 +182,7 @@ static bool read_text(struct load_options *options, const struct word *word, con
         return true;
     }
     memcpy((char *)options + word->offset, &value, sizeof value);
-    return http1_is_token(bytes_of_string(value));
+    return word->kind == WORD_TEXT || http1_is_token(bytes_of_string(value));
 }
 
 static bool read_value(struct load_options *options, const struct word *word, const char *value)
@@ -144,6 +192,7 @@ static bool read_value(struct load_options *options, const struct word *word, co
     case WORD_SIZE:
     case WORD_DURATION:
         return read_number(options, word, value);
+    case WORD_TOKEN:
     case WORD_TEXT:
     case WORD_HEADER:
         return read_text(options, word, value);
@@ -164,9 +213,9 @@ static const struct word *find(struct bytes name)
     return NULL;
 }
 
-/* One option at argv[*at], as `--name value` or `--name=value`; moves *at to its last word. */
-static bool read_option(struct load_options *options, int argc, char **argv, int *at,
-                        struct err *err)
+/* One option at argv[*at], as `--name value` or `--name=value`; moves *at to its last word. *used has a bit for each row of `words`. */
+static bool read_option(struct load_options *options, uint64_t *used, int argc, char **argv,
+                        int *at, struct err *err)
 {
     struct bytes text = bytes_of_string(argv[*at]);
     size_t equals = bytes_find(text, '=');
@@ -175,6 +224,7 @@ static bool read_option(struct load_options *options, int argc, char **argv, int
 
     if (!word)
         return err_set(err, ERR_USAGE, "unknown option '%s'", argv[*at]);
+    *used |= 1ULL << (word - words);
     if (word->kind == WORD_ON || word->kind == WORD_OFF) {
         bool on = word->kind == WORD_ON;
 
@@ -194,30 +244,55 @@ static bool read_option(struct load_options *options, int argc, char **argv, int
     return true;
 }
 
-/* `HOST` or `HOST:PORT`; a host may be an address in brackets. */
-static bool read_authority(struct load_options *options, struct bytes authority)
+/* `HOST:PORT`, or `HOST` alone, which means `port`; a host may be an address in brackets. */
+static bool read_host(struct load_options *options, struct bytes authority, uint16_t port)
 {
-    char with_port[AUTHORITY_MAX + sizeof ":80"];
-    struct bytes host;
-    uint16_t port;
+    struct load_host *host = &options->hosts[options->host_count];
+    char with_port[AUTHORITY_MAX + sizeof ":65535"];
+    struct bytes name;
 
-    if (authority.len == 0 || authority.len > AUTHORITY_MAX || !printable(authority, '!') ||
+    if (options->host_count == LOAD_HOSTS_MAX || authority.len == 0 ||
+        authority.len > AUTHORITY_MAX || !printable(authority, '!') ||
         bytes_find(authority, '@') != authority.len)
         return false;
-    options->authority = authority;
-    options->host_count = 1;
-    if (address_split(authority, &options->hosts[0].name, &options->hosts[0].port))
-        return options->hosts[0].name.len > 0 && options->hosts[0].port > 0;
-    snprintf(with_port, sizeof with_port, "%.*s:80", (int)authority.len,
-             (const char *)authority.at);
-    if (!address_split(bytes_of_string(with_port), &host, &port))
+    if (address_split(authority, &host->name, &host->port)) {
+        options->host_count++;
+        return host->name.len > 0 && host->port > 0;
+    }
+    snprintf(with_port, sizeof with_port, "%.*s:%u", (int)authority.len, (const char *)authority.at,
+             port);
+    if (!address_split(bytes_of_string(with_port), &name, &host->port))
         return false;
-    options->hosts[0].name = bytes_of(authority.at + (host.at - (uint8_t *)with_port), host.len);
-    options->hosts[0].port = port;
+    host->name = bytes_of(authority.at + (name.at - (uint8_t *)with_port), name.len);
+    options->host_count++;
     return true;
 }
 
-static bool read_url(struct load_options *options, const char *url, struct err *err)
+/* `redis://HOST:PORT,HOST:PORT`, perhaps with a slash after it. */
+static bool read_redis(struct load_options *options, const char *url, struct err *err)
+{
+    struct bytes rest = bytes_of_string(url);
+
+    if (bytes_starts_with(rest, BYTES("rediss://")))
+        return err_set(err, ERR_USAGE, "'%s': TLS is not spoken yet; use redis://", url);
+    if (!bytes_starts_with(rest, BYTES("redis://")))
+        return err_set(err, ERR_USAGE, "'%s': expected a URL such as redis://127.0.0.1:6379", url);
+    rest = bytes_skip(rest, strlen("redis://"));
+    if (rest.len > 0 && rest.at[rest.len - 1] == '/')
+        rest = bytes_take(rest, rest.len - 1);
+    while (read_host(options, bytes_take(rest, bytes_find(rest, ',')), REDIS_PORT)) {
+        size_t comma = bytes_find(rest, ',');
+
+        if (comma == rest.len)
+            return true;
+        rest = bytes_skip(rest, comma + 1);
+    }
+    return err_set(err, ERR_USAGE,
+                   "'%s': expected redis://HOST:PORT, or several with commas, at most %d in all",
+                   url, LOAD_HOSTS_MAX);
+}
+
+static bool read_http(struct load_options *options, const char *url, struct err *err)
 {
     struct bytes rest = bytes_of_string(url);
     size_t slash;
@@ -228,47 +303,126 @@ static bool read_url(struct load_options *options, const char *url, struct err *
         return err_set(err, ERR_USAGE, "'%s': expected a URL such as http://127.0.0.1:8080/", url);
     rest = bytes_skip(rest, strlen("http://"));
     slash = bytes_find(rest, '/');
-    if (!read_authority(options, bytes_take(rest, slash)))
+    options->authority = bytes_take(rest, slash);
+    if (!read_host(options, options->authority, HTTP_PORT))
         return err_set(err, ERR_USAGE, "'%s': expected http://HOST or http://HOST:PORT, then /…",
                        url);
     rest = bytes_skip(rest, slash);
     if (!printable(rest, '!') || bytes_find(rest, '#') != rest.len)
         return err_set(err, ERR_USAGE, "'%s': blanks and '#' have no place in a request", url);
-    options->url = url;
     options->target = rest.len ? rest : BYTES("/");
     return true;
 }
 
+/* The options that were given are all of what is asked for. */
+static bool check_used(uint64_t used, unsigned of, const char *what, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if ((used >> i & 1) && !(words[i].of & of))
+            return err_set(err, ERR_USAGE, "%s is not for %s", words[i].name, what);
+    return true;
+}
+
+static bool complete_http(struct load_options *options, uint64_t used, struct err *err)
+{
+    if (!check_used(used, OF_HTTP, "http; a journal is of redis://", err))
+        return false;
+    if (options->rate == UINT64_MAX)
+        return err_set(err, ERR_USAGE,
+                       "--rate is missing: requests per second, or 0 for as fast"
+                       " as the connections allow");
+    if (options->duration_ms == 0)
+        return err_set(err, ERR_USAGE, "--for is missing: how long, such as 30s");
+    if (strcmp(options->method, "CONNECT") == 0)
+        return err_set(err, ERR_USAGE, "--method CONNECT asks for a tunnel, which is no load");
+    options->timeout_ms = options->timeout_ms ? options->timeout_ms : 5000;
+    options->connections = options->connections ? options->connections : 100;
+    return true;
+}
+
+static bool complete_journal(struct load_options *options, uint64_t used, struct err *err)
+{
+    if (!check_used(used, OF_JOURNAL, "a journal", err))
+        return false;
+    if (!options->journal)
+        return err_set(err, ERR_USAGE,
+                       "--journal is missing: a new file for what was acknowledged");
+    options->write_count = options->host_count;
+    if (options->read_from && !read_redis(options, options->read_from, err))
+        return err_during(err, "--read-from");
+    options->rate = options->rate == UINT64_MAX ? 100 : options->rate;
+    options->duration_ms = options->duration_ms ? options->duration_ms : 30000;
+    options->timeout_ms = options->timeout_ms ? options->timeout_ms : 10000;
+    options->connections = options->connections ? options->connections : 4;
+    if (options->rate == 0)
+        return err_set(err, ERR_USAGE, "--rate 0: a journal has a schedule; expected 1 or more");
+    if (options->connections > JOURNAL_CONNECTIONS_MAX)
+        return err_set(err, ERR_USAGE, "--connections %u: a journal has at most %d",
+                       options->connections, JOURNAL_CONNECTIONS_MAX);
+    if (journal_planned(options) > JOURNAL_IDS_MAX)
+        return err_set(err, ERR_USAGE, "--rate and --for ask for more than %d keys",
+                       JOURNAL_IDS_MAX);
+    return true;
+}
+
+static const struct load_options unread = {
+    .method = "GET",
+    .rate = UINT64_MAX,
+    .keep_alive = true,
+    .attempt_ms = 1000,
+    .fault_ms = -1,
+};
+
 bool load_parse(struct load_options *options, int argc, char **argv, struct err *err)
 {
-    struct load_options read = {
-        .method = "GET",
-        .rate = UINT64_MAX,
-        .timeout_ms = 5000,
-        .connections = 100,
-        .keep_alive = true,
-    };
+    struct load_options read = unread;
+    uint64_t used = 0;
+    bool redis;
 
     for (int at = 1; at < argc; at++) {
         if (argv[at][0] == '-') {
-            if (!read_option(&read, argc, argv, &at, err))
+            if (!read_option(&read, &used, argc, argv, &at, err))
                 return false;
         } else if (read.url) {
             return err_set(err, ERR_USAGE, "'%s': one URL is enough", argv[at]);
-        } else if (!read_url(&read, argv[at], err)) {
-            return false;
+        } else {
+            read.url = argv[at];
         }
     }
     if (!read.url)
         return err_set(err, ERR_USAGE, "a URL is missing, such as http://127.0.0.1:8080/");
-    if (read.rate == UINT64_MAX)
-        return err_set(err, ERR_USAGE,
-                       "--rate is missing: requests per second, or 0 for as fast"
-                       " as the connections allow");
-    if (read.duration_ms == 0)
-        return err_set(err, ERR_USAGE, "--for is missing: how long, such as 30s");
-    if (strcmp(read.method, "CONNECT") == 0)
-        return err_set(err, ERR_USAGE, "--method CONNECT asks for a tunnel, which is no load");
+    redis = strncmp(read.url, "redis", strlen("redis")) == 0;
+    if (redis ? !read_redis(&read, read.url, err) || !complete_journal(&read, used, err)
+              : !read_http(&read, read.url, err) || !complete_http(&read, used, err))
+        return false;
+    *options = read;
+    return true;
+}
+
+bool load_parse_verify(struct load_options *options, int argc, char **argv, struct err *err)
+{
+    struct load_options read = unread;
+    uint64_t used = 0;
+
+    for (int at = 1; at < argc; at++) {
+        if (argv[at][0] == '-') {
+            if (!read_option(&read, &used, argc, argv, &at, err))
+                return false;
+        } else if (!read.journal) {
+            read.journal = argv[at];
+        } else if (!read.url) {
+            read.url = argv[at];
+        } else {
+            return err_set(err, ERR_USAGE, "'%s': a file and a URL are enough", argv[at]);
+        }
+    }
+    if (!read.url)
+        return err_set(err, ERR_USAGE, "expected a journal and a URL: FILE redis://HOST:PORT");
+    if (!read_redis(&read, read.url, err) || !check_used(used, OF_VERIFY, "reading back", err))
+        return false;
+    read.write_count = read.host_count;
+    read.timeout_ms = read.timeout_ms ? read.timeout_ms : 10000;
+    read.connections = 1;
     *options = read;
     return true;
 }

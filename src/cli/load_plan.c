@@ -24,6 +24,7 @@ const char *const load_outcome_keys[LOAD_OUTCOMES] = {
     [LOAD_TIMEOUT] = "timeout",
     [LOAD_NO_CONNECTION] = "no_connection",
     [LOAD_NO_RESOURCES] = "no_resources",
+    [LOAD_ERROR_ANSWER] = "error_answer",
 };
 
 enum { MARK_GOOD = 1, MARK_BAD = 2, MARK_BITS = 2, MARKS_PER_WORD = 64 / MARK_BITS };

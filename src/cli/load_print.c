@@ -58,7 +58,7 @@ static void add_asked(struct json *json, const struct load_options *options)
     json_add_bool(json, options->keep_alive);
 }
 
-static void add_latency(struct json *json, const struct histogram *latency)
+void load_json_latency(struct json *json, const struct histogram *latency)
 {
     uint64_t count = atomic_load_explicit(&latency->count, memory_order_relaxed);
     uint64_t sum_ns = atomic_load_explicit(&latency->sum_ns, memory_order_relaxed);
@@ -71,10 +71,8 @@ static void add_latency(struct json *json, const struct histogram *latency)
     json_end(json);
 }
 
-static void add_counts(struct json *json, const struct load_plan *plan)
+void load_json_counts(struct json *json, const struct load_plan *plan)
 {
-    static const char *const classes[] = {"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
-
     add_number(json, "requests", plan->taken);
     add_number(json, "ok", plan->outcomes[LOAD_OK]);
     add_number(json, "failed", load_failed(plan));
@@ -85,6 +83,12 @@ static void add_counts(struct json *json, const struct load_plan *plan)
     for (int i = LOAD_OK + 1; i < LOAD_OUTCOMES; i++)
         add_number(json, load_outcome_keys[i], plan->outcomes[i]);
     json_end(json);
+}
+
+static void add_statuses(struct json *json, const struct load_plan *plan)
+{
+    static const char *const classes[] = {"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
+
     json_key(json, "statuses");
     json_begin_object(json);
     for (size_t i = 0; i < ARRAY_LEN(classes); i++)
@@ -105,7 +109,7 @@ static void add_groups(struct json *json, const struct load_options *options,
     add_number(json, "ungrouped", plan->ungrouped);
 }
 
-static void add_timeline(struct json *json, const struct load_plan *plan)
+void load_json_timeline(struct json *json, const struct load_plan *plan)
 {
     size_t count = (size_t)((ns_between(plan->start, plan->end) + NS_PER_S - 1) / NS_PER_S);
 
@@ -125,32 +129,39 @@ static void add_timeline(struct json *json, const struct load_plan *plan)
     json_end(json);
 }
 
+void load_json_outage(struct json *json, const struct load_plan *plan)
+{
+    struct load_outage outage = load_longest_outage(plan);
+
+    json_key(json, "outage");
+    json_begin_object(json);
+    add_double(json, "longest_s", (double)outage.length_ms / 1000);
+    json_key(json, "began_s");
+    if (outage.began_ms < 0)
+        json_add_null(json);
+    else
+        json_add_double(json, (double)outage.began_ms / 1000);
+    json_end(json);
+}
+
 void load_print_json(const struct load_options *options, const struct load_plan *plan,
                      struct buf *out)
 {
-    struct load_outage outage = load_longest_outage(plan);
     struct json json;
 
     json_init(&json, out);
     json_begin_object(&json);
     add_asked(&json, options);
     add_double(&json, "took_s", scheduled_s(plan));
-    add_counts(&json, plan);
+    load_json_counts(&json, plan);
+    add_statuses(&json, plan);
     add_double(&json, "achieved_rate", load_achieved_rate(plan));
-    add_latency(&json, &plan->latency);
-    json_key(&json, "outage");
-    json_begin_object(&json);
-    add_double(&json, "longest_s", (double)outage.length_ms / 1000);
-    json_key(&json, "began_s");
-    if (outage.began_ms < 0)
-        json_add_null(&json);
-    else
-        json_add_double(&json, (double)outage.began_ms / 1000);
-    json_end(&json);
+    load_json_latency(&json, &plan->latency);
+    load_json_outage(&json, plan);
     add_number(&json, "connects", plan->connects);
     add_number(&json, "body_bytes_received", plan->bytes);
     add_groups(&json, options, plan);
-    add_timeline(&json, plan);
+    load_json_timeline(&json, plan);
     json_end(&json);
     buf_add_byte(out, '\n');
 }
@@ -171,9 +182,10 @@ static const char *const outcome_words[LOAD_OUTCOMES] = {
     [LOAD_TIMEOUT] = "no answer within the timeout",
     [LOAD_NO_CONNECTION] = "no connection was free within the timeout",
     [LOAD_NO_RESOURCES] = "this machine had no port, descriptor or memory left",
+    [LOAD_ERROR_ANSWER] = "refused with an error",
 };
 
-static void print_failures(const struct load_plan *plan, struct buf *out)
+void load_text_failures(const struct load_plan *plan, struct buf *out)
 {
     buf_print(out, "failed     %" PRIu64 "\n", load_failed(plan));
     for (int i = LOAD_OK + 1; i < LOAD_OUTCOMES; i++)
@@ -186,7 +198,7 @@ static void print_failures(const struct load_plan *plan, struct buf *out)
         buf_print(out, "abandoned  %" PRIu64 " were under way at the end\n", plan->abandoned);
 }
 
-static void print_outage(const struct load_plan *plan, struct buf *out)
+void load_text_outage(const struct load_plan *plan, struct buf *out)
 {
     struct load_outage outage = load_longest_outage(plan);
     char length[TEXT_QUANTITY_MAX], began[TEXT_QUANTITY_MAX];
@@ -198,7 +210,7 @@ static void print_outage(const struct load_plan *plan, struct buf *out)
               text_print_elapsed(outage.began_ms * NS_PER_MS, began));
 }
 
-static void print_latency(const struct load_plan *plan, struct buf *out)
+void load_text_latency(const struct load_plan *plan, struct buf *out)
 {
     char text[TEXT_QUANTITY_MAX];
 
@@ -236,9 +248,9 @@ void load_print_text(const struct load_options *options, const struct load_plan 
     buf_print(out, "requests   %" PRIu64 ", answered %.1f/s, %s of content\n", plan->taken,
               load_achieved_rate(plan), text_print_amount((int64_t)plan->bytes, bytes));
     buf_print(out, "ok         %" PRIu64 "\n", plan->outcomes[LOAD_OK]);
-    print_failures(plan, out);
-    print_latency(plan, out);
-    print_outage(plan, out);
+    load_text_failures(plan, out);
+    load_text_latency(plan, out);
+    load_text_outage(plan, out);
     print_groups(options, plan, out);
 }
 

@@ -103,6 +103,18 @@ static void what_is_wrong_is_said_in_a_sentence(void **state)
         {"http://a/ --rate 1 --for 1s --header Content-Length:_1", "expected a field"},
         {"http://a/ --rate 1 --for 1s --json=1", "--json takes no value"},
         {"http://a/ --rate 1 --for 1s --jsn", "unknown option '--jsn'"},
+        {"http://a/ --rate 1 --for 1s --journal j", "--journal is not for http"},
+        {"redis://a:1", "--journal is missing"},
+        {"redis://a:1 --journal j --method GET", "--method is not for a journal"},
+        {"redis://a:1 --journal j --rate 0", "a journal has a schedule"},
+        {"redis://a:1 --journal j --rate 1000000 --for 1h", "more than 20000000 keys"},
+        {"redis://a:1 --journal j --connections 1025", "at most 1024"},
+        {"redis://a:1 --journal j --read-from b", "--read-from: 'b': expected a URL such as"},
+        {"redis:// --journal j", "expected redis://HOST:PORT"},
+        {"redis://a:1, --journal j", "expected redis://HOST:PORT"},
+        {"redis://a:1,,b:2 --journal j", "expected redis://HOST:PORT"},
+        {"redis://u@a:1 --journal j", "expected redis://HOST:PORT"},
+        {"rediss://a:1 --journal j", "TLS is not spoken yet"},
     };
 
     (void)state;
@@ -117,6 +129,55 @@ static void what_is_wrong_is_said_in_a_sentence(void **state)
             fail_msg("%s: '%s' does not say '%s'", rows[i].words, err.text, rows[i].says);
         free(storage);
     }
+}
+
+static void a_journal_has_hosts_to_write_to_and_to_read_from(void **state)
+{
+    struct load_options options;
+    struct err err = {0};
+    char *storage;
+
+    (void)state;
+    assert_true(parse("redis://a:1,[::1]:2,c/ --journal j --read-from redis://d:4 --prefix p"
+                      " --attempt 300ms --fault-at 1795861060742",
+                      &options, &err, &storage));
+    assert_int_equal(options.host_count, 4);
+    assert_int_equal(options.write_count, 3);
+    assert_true(bytes_equal(options.hosts[1].name, BYTES("::1")));
+    assert_int_equal(options.hosts[1].port, 2);
+    assert_int_equal(options.hosts[2].port, 6379);
+    assert_true(bytes_equal(options.hosts[3].name, BYTES("d")));
+    assert_string_equal(options.journal, "j");
+    assert_string_equal(options.prefix, "p");
+    assert_int_equal(options.attempt_ms, 300);
+    assert_int_equal(options.fault_ms, 1795861060742);
+    assert_int_equal(options.rate, 100);
+    assert_int_equal(options.duration_ms, 30000);
+    assert_int_equal(options.timeout_ms, 10000);
+    assert_int_equal(options.connections, 4);
+    free(storage);
+}
+
+static void reading_back_needs_a_journal_and_a_url(void **state)
+{
+    static char verify[] = "verify", file[] = "j", url[] = "redis://a:1", more[] = "b",
+                http[] = "http://a/", rate[] = "--rate=1";
+    char *good[] = {verify, file, url}, *few[] = {verify, file},
+         *many[] = {verify, file, url, more};
+    char *other[] = {verify, file, http}, *rated[] = {verify, file, url, rate};
+    struct load_options options;
+    struct err err = {0};
+
+    (void)state;
+    assert_true(load_parse_verify(&options, 3, good, &err));
+    assert_string_equal(options.journal, "j");
+    assert_int_equal(options.write_count, 1);
+    assert_int_equal(options.timeout_ms, 10000);
+    assert_false(load_parse_verify(&options, 2, few, &err));
+    assert_false(load_parse_verify(&options, 4, many, &err));
+    assert_false(load_parse_verify(&options, 3, other, &err));
+    assert_false(load_parse_verify(&options, 4, rated, &err));
+    assert_non_null(strstr(err.text, "--rate is not for reading back"));
 }
 
 static void assert_request(const char *words, const char *expected)
@@ -166,6 +227,8 @@ int main(void)
         cmocka_unit_test(words_become_options),
         cmocka_unit_test(a_url_without_port_or_path_is_port_80_and_the_root),
         cmocka_unit_test(what_is_wrong_is_said_in_a_sentence),
+        cmocka_unit_test(a_journal_has_hosts_to_write_to_and_to_read_from),
+        cmocka_unit_test(reading_back_needs_a_journal_and_a_url),
         cmocka_unit_test(the_request_is_what_was_asked_for),
         cmocka_unit_test(the_usage_names_every_option),
     };
