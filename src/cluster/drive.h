@@ -445,6 +445,7 @@ void lease_step(struct cluster *cluster); /* tells of ends, and ends what was le
 /* Gone at once, for everybody here, and not to be had again without being asked for. */
 void lease_let_go(struct cluster *cluster, uint32_t slot);
 void lease_release_all(struct cluster *cluster);
+uint64_t lease_outliving(const struct cluster *cluster); /* slots, by bit; see CLUSTER_OUTLIVES */
 
 /* ---- drive_members.c ---- */
 void members_open(struct cluster *cluster, const struct charter *had);

@@ -304,7 +304,7 @@ static void died(struct cluster *c, struct life life)
 
     if (place && life_equal(place->life, life))
         place->dead = true;
-    lease_grantor_died(&c->grantor, life);
+    lease_grantor_died(&c->grantor, life, lease_outliving(c));
     tell_node(c, FACT_NODE_DIED, life.member, 0, 0,
               "is dead: two voters were reset by it and are refused by its port");
 }

@@ -372,11 +372,13 @@ void lease_grantor_released(struct lease_grantor *grantor, uint32_t slot, struct
     check_account(grantor, account);
 }
 
-void lease_grantor_died(struct lease_grantor *grantor, struct life life)
+_Static_assert(CLUSTER_LEASES_MAX <= 64, "a bit for each slot");
+
+void lease_grantor_died(struct lease_grantor *grantor, struct life life, uint64_t spared)
 {
     check_grantor(grantor);
     for (uint32_t i = 0; i < CLUSTER_LEASES_MAX; i++)
-        if (life.member && life_equal(grantor->accounts[i].holder, life))
+        if (life.member && life_equal(grantor->accounts[i].holder, life) && !(spared >> i & 1))
             end_account(&grantor->accounts[i]);
     check_grantor(grantor);
 }

@@ -133,9 +133,9 @@ void lease_grantor_reopen(struct lease_grantor *grantor, uint32_t slot, uint64_t
 /* The holder said itself that it gave up this slot in this epoch. Anything else is ignored. */
 void lease_grantor_released(struct lease_grantor *grantor, uint32_t slot, struct life holder,
                             uint64_t epoch);
-/* Proved dead: ends all accounts of that life, of no other. A later incarnation of the member proves nothing: what its node did in the name of the
- * earlier one may outlive that one's agent. */
-void lease_grantor_died(struct lease_grantor *grantor, struct life life);
+/* Proved dead: ends all accounts of that life but those in `spared` (slots, by bit), of no other. A later incarnation of the member proves nothing: what
+ * its node did in the name of the earlier one may outlive that one's agent. */
+void lease_grantor_died(struct lease_grantor *grantor, struct life life, uint64_t spared);
 /* The own clock or host cannot be trusted: receipts are forgotten, nothing is granted while tilted, and all counts begin anew at their longest,
  * from the beginning of the tilt and again from its end. */
 void lease_grantor_tilt(struct lease_grantor *grantor, bool tilted, struct instant now);

@@ -248,14 +248,25 @@ static void a_release_or_a_death_ends_the_account_at_once(void **state)
     (void)state;
     lease_grantor_released(grantor, 0, bob, 2);
     lease_grantor_released(grantor, 0, eve, 1);
-    lease_grantor_died(grantor, (struct life){bob.member, bob.incarnation + 1});
+    lease_grantor_died(grantor, (struct life){bob.member, bob.incarnation + 1}, 0);
     assert_true(lease_grantor_may_change(grantor, 0).ns > 0);
     lease_grantor_released(grantor, 0, bob, 1);
     assert_int_equal(lease_grantor_may_change(grantor, 0).ns, 0);
     assert_false(lease_grantor_asked(grantor, 0, bob, 1, 9, at_ms(1)));
 
     grantor = leading(at_ms(0));
-    lease_grantor_died(grantor, bob);
+    lease_grantor_died(grantor, bob, 0);
+    assert_int_equal(lease_grantor_may_change(grantor, 0).ns, 0);
+}
+
+static void what_outlives_a_process_is_not_ended_by_its_death(void **state)
+{
+    struct lease_grantor *grantor = leading(at_ms(0));
+
+    (void)state;
+    lease_grantor_died(grantor, bob, 1ULL << 0);
+    assert_true(lease_grantor_may_change(grantor, 0).ns > 0);
+    lease_grantor_died(grantor, bob, 1ULL << 1);
     assert_int_equal(lease_grantor_may_change(grantor, 0).ns, 0);
 }
 
@@ -742,6 +753,7 @@ int main(void)
         cmocka_unit_test(from_the_proposal_on_the_holder_gets_no_extension),
         cmocka_unit_test(one_proposal_that_failed_does_not_reopen_for_another),
         cmocka_unit_test(a_release_or_a_death_ends_the_account_at_once),
+        cmocka_unit_test(what_outlives_a_process_is_not_ended_by_its_death),
         cmocka_unit_test(another_incarnation_extends_nothing),
         cmocka_unit_test(a_leader_in_doubt_grants_nothing_and_counts_anew),
         cmocka_unit_test(two_leases_never_overlap_in_true_time),
