@@ -178,6 +178,8 @@ struct listener {
 
 /* Opens a listening TCP socket: non-blocking, REUSEADDR, NODELAY (inherited by what it accepts), backlog 4096. */
 MUST_USE bool listener_open_fd(int *fd, const struct address *address, struct err *err);
+/* The same, at an address that this machine may not have yet, or not any more: it is listened on all the same. */
+MUST_USE bool listener_open_fd_ahead(int *fd, const struct address *address, struct err *err);
 /* Many processes may accept from one socket (EPOLLEXCLUSIVE): connections wait in one queue, so that none is lost when
  * one of the processes dies. */
 void listener_start(struct loop *loop, struct listener *listener, int fd);

@@ -86,7 +86,13 @@ int socket_open(const struct address *to, const struct address *from, struct err
     return take_fd(&fd);
 }
 
-bool listener_open_fd(int *out, const struct address *address, struct err *err)
+static bool set_ahead(int fd, const struct address *address)
+{
+    return address->family == 6 ? set(fd, IPPROTO_IPV6, IPV6_FREEBIND)
+                                : set(fd, IPPROTO_IP, IP_FREEBIND);
+}
+
+static bool open_listener(int *out, const struct address *address, bool ahead, struct err *err)
 {
     autoclose int fd = tcp_socket(address);
     struct sockaddr_storage storage;
@@ -96,10 +102,21 @@ bool listener_open_fd(int *out, const struct address *address, struct err *err)
     /* What is accepted inherits NODELAY. One family per socket, so that [::]:80 and 0.0.0.0:80 can stand side by side. */
     if (fd < 0 || !set(fd, SOL_SOCKET, SO_REUSEADDR) || !set(fd, IPPROTO_TCP, TCP_NODELAY) ||
         (address->family == 6 && !set(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
-        bind(fd, (struct sockaddr *)&storage, len) < 0 || listen(fd, BACKLOG) < 0)
+        (ahead && !set_ahead(fd, address)) || bind(fd, (struct sockaddr *)&storage, len) < 0 ||
+        listen(fd, BACKLOG) < 0)
         return err_system(err, "listen on %s", address_print(address, text));
     *out = take_fd(&fd);
     return true;
+}
+
+bool listener_open_fd(int *out, const struct address *address, struct err *err)
+{
+    return open_listener(out, address, false, err);
+}
+
+bool listener_open_fd_ahead(int *out, const struct address *address, struct err *err)
+{
+    return open_listener(out, address, true, err);
 }
 
 /* ---- the kernel, as a loop sees it ---- */
