@@ -58,7 +58,8 @@ static struct cluster_timing timing_of(const struct config *config)
 /* Of what must be the same on every node, as it is understood and not as it is written; paths, workers and the like are a node's own affair. */
 static uint64_t hash_of(const struct role_generation *generation)
 {
-    static const char *const shared[] = {"cluster", "failover", "nodes", "services", "pools"};
+    static const char *const shared[] = {"cluster",  "failover", "nodes",
+                                         "services", "pools",    "addresses"};
     struct option rows[ARRAY_LEN(shared) + 1] = {0};
     uint32_t count = 0;
     struct buf text;

@@ -104,6 +104,7 @@ static bool compile(struct config_work *work)
     config_settle_nodes(work);
     config_choose_node(work);
     config_sense(work);
+    config_settle_addresses(work);
     if (findings_count(work->findings) == 0)
         config_number(work);
     if (findings_count(work->findings) == 0)

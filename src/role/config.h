@@ -11,6 +11,8 @@ enum {
     CONFIG_NODES_MAX = 16,
     CONFIG_VOTERS_MAX = 7, /* witnesses are voters */
     CONFIG_PATHS_MAX = 4,  /* addresses of one node */
+    CONFIG_ADDRESSES_MAX = 32,
+    CONFIG_REQUIRED_MAX = 16, /* conditions of one virtual address */
     CONFIG_NAME_MAX =
         64, /* of a node or cluster, NUL included: a certificate's subject holds no more */
 };
@@ -46,6 +48,36 @@ struct config_failover {
     int64_t drift; /* hundredths of a percent */
 };
 
+/* A word of a list. */
+struct config_word {
+    struct item item;
+    struct ref text;
+};
+
+/* A service or pool that must be well where a virtual address is. */
+struct config_required {
+    struct item item;
+    struct ref name;
+    /* Settled by config_addresses.c: */
+    int32_t pool; /* its index; -1: it is none */
+    bool service;
+};
+
+/* An address that one node at a time has, under the lease `address/NAME`. */
+struct config_address {
+    struct item item;
+    struct ref text, interface;
+    struct ref nodes;   /* struct config_word */
+    struct ref require; /* struct config_required */
+    bool preempt;
+    /* Settled by config_addresses.c: */
+    bool spread;            /* over its nodes, none of which is preferred */
+    struct address address; /* without a port */
+    uint32_t prefix;
+    uint32_t node_count;
+    uint8_t order[CONFIG_NODES_MAX]; /* indexes of `nodes`, most preferred first */
+};
+
 enum { CONFIG_PATH_MAX = 1280 }; /* `directory` and a name below it */
 
 struct config_pool {
@@ -76,12 +108,13 @@ struct config {
     struct config_limits limits;
     struct config_peers peers;
     struct config_failover failover;
-    struct ref nodes;    /* struct config_node */
-    struct ref services; /* struct balancer_service */
-    struct ref pools;    /* struct config_pool */
-    uint32_t node;       /* index of this node */
-    char machine[65];    /* this machine's host name: the node's name where the file has no nodes */
-    uint32_t listeners;  /* how many the services have together */
+    struct ref nodes;     /* struct config_node */
+    struct ref services;  /* struct balancer_service */
+    struct ref pools;     /* struct config_pool */
+    struct ref addresses; /* struct config_address */
+    uint32_t node;        /* index of this node */
+    char machine[65];   /* this machine's host name: the node's name where the file has no nodes */
+    uint32_t listeners; /* how many the services have together */
 };
 
 extern const struct option config_options[];
@@ -115,6 +148,10 @@ static inline bool config_has_peers(const struct config *config)
 {
     return config->nodes.count > 1;
 }
+/* The virtual address that this is, whatever its port; NULL: it is none. */
+const struct config_address *config_address_of(struct image image, const struct address *address);
+/* Whether this node is among those that it may be on. */
+bool config_may_hold(const struct config *config, const struct config_address *address);
 /* The files that this node proves with who it is. */
 struct config_tls {
     char authority[CONFIG_PATH_MAX], certificate[CONFIG_PATH_MAX], key[CONFIG_PATH_MAX];

@@ -33,6 +33,8 @@ static inline struct config *config_root(const struct config_work *work)
 void config_sense(struct config_work *work);
 /* Parses the nodes' addresses, and checks what only all nodes together show, and the timings. */
 void config_settle_nodes(struct config_work *work);
+/* Parses virtual addresses, and finds their nodes and conditions. */
+void config_settle_addresses(struct config_work *work);
 /* Chooses this node. */
 void config_choose_node(struct config_work *work);
 /* Gives every service and backend its slot of the scoreboard, and every listener its index. */

@@ -10,6 +10,7 @@
 #define LIMIT(member) (ROOT(limits) + offsetof(struct config_limits, member))
 #define PEER(member) (ROOT(peers) + offsetof(struct config_peers, member))
 #define FAILOVER(member) (ROOT(failover) + offsetof(struct config_failover, member))
+#define VIRTUAL(member) offsetof(struct config_address, member)
 #define MINUTES_MS 60000LL
 #define KIB 1024LL
 #define MIB (1024 * KIB)
@@ -95,6 +96,36 @@ static const struct option pool_rows[] = {
     {0},
 };
 
+static const struct option word_rows[] = {
+    {"", OPTION_TEXT, offsetof(struct config_word, text), 1, 64, NULL, AT_RELOAD, 0,
+     "A node's name."},
+    {0},
+};
+
+static const struct option required_rows[] = {
+    {"", OPTION_TEXT, offsetof(struct config_required, name), 1, 64, NULL, AT_RELOAD, 0,
+     "A service's or a pool's name."},
+    {0},
+};
+
+static const struct option virtual_rows[] = {
+    {"address", OPTION_TEXT, VIRTUAL(text), 1, 64, NULL, AT_RELOAD, OPTION_REQUIRED,
+     "The IP address and the length of its network's prefix, like 10.0.0.100/24."},
+    {"interface", OPTION_TEXT, VIRTUAL(interface), 1, 15, NULL, AT_RELOAD, 0,
+     "The interface that gets it; left out: the one that has another address of the same network."},
+    {"nodes", OPTION_LIST, VIRTUAL(nodes), 1, CONFIG_NODES_MAX, NULL, AT_RELOAD, OPTION_ONE_OR_MORE,
+     "The nodes that may have it, most preferred first; left out: all but witnesses, and all such "
+     "addresses are spread over them evenly.",
+     .rows = word_rows, .item_size = sizeof(struct config_word)},
+    {"preempt", OPTION_BOOL, VIRTUAL(preempt), 0, 0, "false", AT_RELOAD, 0,
+     "Go back to a more preferred node once it has been well for five seconds."},
+    {"require", OPTION_LIST, VIRTUAL(require), 1, CONFIG_REQUIRED_MAX, NULL, AT_RELOAD,
+     OPTION_ONE_OR_MORE,
+     "Services and pools that must be well on its node: a worker listens, a backend is up.",
+     .rows = required_rows, .item_size = sizeof(struct config_required)},
+    {0},
+};
+
 static const char *const loops[] = {"auto", "epoll", "uring", NULL};
 
 const struct option config_options[] = {
@@ -131,5 +162,8 @@ const struct option config_options[] = {
     {"pools", OPTION_MAP, ROOT(pools), 0, POOLS_MAX, NULL, AT_RELOAD, 0,
      "Interchangeable servers, by name.", .rows = pool_rows,
      .item_size = sizeof(struct config_pool)},
+    {"addresses", OPTION_MAP, ROOT(addresses), 0, CONFIG_ADDRESSES_MAX, NULL, AT_RELOAD, 0,
+     "Virtual addresses by name: each is on one node at a time, and moves when that one fails.",
+     .rows = virtual_rows, .item_size = sizeof(struct config_address), .short_key = "address"},
     {0},
 };

@@ -57,7 +57,12 @@ static bool open_listener(struct supervisor *supervisor, const char *service,
     char who[128];
     int fd = already_open(&supervisor->current, &listen->address);
 
-    if (fd < 0 && !listener_open_fd(&fd, &listen->address, &err)) {
+    /* A virtual address is another node's just now, maybe, and this one's later. */
+    bool ahead = config_address_of(next->image, &listen->address) != NULL;
+    bool (*open)(int *, const struct address *, struct err *) =
+        ahead ? listener_open_fd_ahead : listener_open_fd;
+
+    if (fd < 0 && !open(&fd, &listen->address, &err)) {
         snprintf(who, sizeof who, "service '%s'", service);
         fixtures_explain_port(findings, who, &listen->address, err.number);
         return false;

@@ -62,6 +62,26 @@ static bool are_nodes_sound(struct image image, const struct config *config)
     return true;
 }
 
+static bool are_addresses_sound(struct image image, const struct config *config)
+{
+    const struct config_address *addresses;
+
+    if (!are_items(image, config->addresses, sizeof *addresses) ||
+        config->addresses.count > CONFIG_ADDRESSES_MAX)
+        return false;
+    addresses = image_items(image, config->addresses, sizeof *addresses);
+    for (uint32_t i = 0; i < config->addresses.count; i++) {
+        uint32_t longest = addresses[i].address.family == 6 ? 128 : 32;
+
+        if (!is_string(image, addresses[i].item.name) ||
+            !is_string(image, addresses[i].interface) || !is_address(&addresses[i].address) ||
+            addresses[i].prefix < 1 || addresses[i].prefix > longest ||
+            addresses[i].node_count > CONFIG_NODES_MAX)
+            return false;
+    }
+    return true;
+}
+
 bool image_is_sound(struct image image)
 {
     const struct config *config = (const struct config *)(const void *)image.at;
@@ -74,8 +94,9 @@ bool image_is_sound(struct image image)
         !is_string(image, config->runtime_directory) || !is_string(image, config->directory) ||
         !is_string(image, config->peers.authority) ||
         !is_string(image, config->peers.certificate) || !is_string(image, config->peers.key) ||
-        !are_nodes_sound(image, config) || !is_string(image, config->access_log) ||
-        !is_string(image, config->user) || !are_items(image, config->services, sizeof *services) ||
+        !are_nodes_sound(image, config) || !are_addresses_sound(image, config) ||
+        !is_string(image, config->access_log) || !is_string(image, config->user) ||
+        !are_items(image, config->services, sizeof *services) ||
         config->services.count > SERVICES_MAX ||
         (config->admin_address.family != 0 && !is_address(&config->admin_address)))
         return false;

@@ -387,6 +387,88 @@ static void nodes_that_make_no_cluster_are_refused(void **state)
     }
 }
 
+static void virtual_addresses_are_settled_against_nodes_services_and_pools(void **state)
+{
+    struct outcome outcome = compile(
+        "nodes: {a: 127.0.0.1:7, b: 127.0.0.2:7, c: {address: 127.0.0.3:7, witness: true}}\n"
+        "addresses:\n"
+        "  front: {address: 10.9.0.1/24, nodes: [b, a], preempt: true, require: [s, p]}\n"
+        "  six: fd00::9/64\n" SERVICE POOL);
+    const struct config_address *all;
+    const struct config_required *required;
+    struct image image = image_of(&outcome);
+    struct address at = {.ip = {10, 9, 0, 1}, .family = 4, .port = 80};
+
+    (void)state;
+    assert_true(outcome.good);
+    all = image_items(image, config_of(image)->addresses, sizeof *all);
+    required = image_items(image, all[0].require, sizeof *required);
+    assert_int_equal(all[0].prefix, 24);
+    assert_false(all[0].spread);
+    assert_int_equal(all[0].node_count, 2);
+    assert_int_equal(all[0].order[0], 1);
+    assert_true(required[0].service && required[0].pool == -1);
+    assert_true(!required[1].service && required[1].pool == 0);
+    assert_true(all[1].spread);
+    assert_int_equal(all[1].node_count, 2);
+    assert_int_equal(all[1].prefix, 64);
+    assert_ptr_equal(config_address_of(image, &at), &all[0]);
+    at.ip[3] = 2;
+    assert_null(config_address_of(image, &at));
+    forget(&outcome);
+}
+
+static void what_is_wrong_with_a_virtual_address_is_said(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+    } rows[] = {
+        {"x: 10.9.0.1", "found `10.9.0.1`"},
+        {"x: 10.9.0.1/33", "found `10.9.0.1/33`"},
+        {"x: fd00::1/0", "found `fd00::1/0`"},
+        {"x: 127.0.0.9/8", "cannot be the address of an interface"},
+        {"x: ff02::1/64", "cannot be the address of an interface"},
+        {"x: 192.0.2.7/24", "is the address of node `b` itself"},
+        {"x: 10.9.0.1/24, y: 10.9.0.1/16", "`y` has the address of `x` already"},
+        {"x: {address: 10.9.0.1/24, nodes: [a, d]}", "there is no node named `d`"},
+        {"x: {address: 10.9.0.1/24, nodes: [a, a]}", "node `a` is listed twice"},
+        {"x: {address: 10.9.0.1/24, preempt: true}", "names no nodes, so none is preferred"},
+        {"x: {address: 10.9.0.1/24, require: [q]}", "there is no service or pool named `q`"},
+        {"x: {address: 10.9.0.1/24, interface: sixteen-letters0}", "15"},
+        {"a b: 10.9.0.1/24", "a virtual address's name"},
+    };
+    char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct outcome outcome;
+
+        snprintf(text, sizeof text,
+                 "nodes: {a: 127.0.0.1:7, b: 192.0.2.7:7}\naddresses: {%s}\n" SERVICE POOL,
+                 rows[i].text);
+        outcome = compile(text);
+        assert_false(outcome.good);
+        assert_non_null(strstr((char *)outcome.findings.at, rows[i].sentence));
+        forget(&outcome);
+    }
+}
+
+static void more_virtual_addresses_than_can_be_are_refused(void **state)
+{
+    char text[4096] = "nodes: {a: 127.0.0.1:7}\naddresses:\n";
+    struct outcome outcome;
+
+    (void)state;
+    for (int i = 0; i <= CONFIG_ADDRESSES_MAX; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "  x%d: 10.9.0.%d/24\n", i,
+                 i + 1);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "%s", SERVICE POOL);
+    outcome = compile(text);
+    assert_false(outcome.good);
+    assert_non_null(strstr((char *)outcome.findings.at, "32"));
+    forget(&outcome);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +486,9 @@ int main(void)
         cmocka_unit_test(contradictions_are_refused_with_a_sentence),
         cmocka_unit_test(a_misspelt_pool_names_the_nearest),
         cmocka_unit_test(an_unknown_node_names_the_nearest),
+        cmocka_unit_test(virtual_addresses_are_settled_against_nodes_services_and_pools),
+        cmocka_unit_test(what_is_wrong_with_a_virtual_address_is_said),
+        cmocka_unit_test(more_virtual_addresses_than_can_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
