@@ -323,6 +323,51 @@ struct process_record {
     counter fenced; /* killed because a lease ran out */
 };
 
+/* ---- virtual addresses ---- */
+
+enum { BOARD_ADDRESSES_MAX = 32 };
+
+struct board_address {
+    char name[BOARD_NAME_MAX], address[ADDRESS_TEXT_MAX];
+    char interface[16];           /* where it is, or was last */
+    char why[BOARD_SENTENCE_MAX]; /* it could not be added; "" */
+    uint64_t held;                /* 1: this machine has it now */
+    uint64_t taken, withdrawn;    /* how often, since nines started */
+    int64_t since_ms;             /* wall clock; of the last change; 0: none */
+};
+
+/* Written by the supervisor: what it put on the interfaces. */
+struct address_board {
+    uint32_t count;
+    uint32_t stopping; /* 1: nothing is held any more, and nothing will be */
+    struct board_address at[BOARD_ADDRESSES_MAX];
+};
+
+struct address_record {
+    counter guard; /* of `board`; 0: there are no addresses */
+    counter at;    /* the supervisor last looked at the leases, CLOCK_MONOTONIC ns */
+    counter
+        kept; /* CLOCK_BOOTTIME ns: until then the kernel keeps what is held, if nobody renews it */
+    struct address_board board;
+};
+
+struct board_condition {
+    char name[BOARD_NAME_MAX];
+    char why[BOARD_SENTENCE_MAX]; /* it is not well here; "" */
+    uint64_t well;
+};
+
+/* Written by the agent: whether this node may have each address, by its conditions. */
+struct condition_board {
+    uint64_t count;
+    struct board_condition at[BOARD_ADDRESSES_MAX];
+};
+
+struct condition_record {
+    counter guard;
+    struct condition_board board;
+};
+
 struct worker_record {
     counter chunks_free, chunks_max;
     counter sessions, sessions_max;
@@ -349,6 +394,8 @@ struct scoreboard {
     struct lease_record leases[BOARD_LEASES_MAX]; /* of this node */
     struct group_record groups[GROUPS_MAX];
     struct process_record processes[GROUPS_MAX], programs[GROUPS_MAX]; /* by the group's slot */
+    struct address_record addresses;
+    struct condition_record conditions;
     struct worker_record worker[WORKERS_MAX];
 };
 
