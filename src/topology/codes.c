@@ -203,6 +203,23 @@ const struct code_row codes[] = {
     {FACT_CERTIFICATE_RENEWED, SEVERITY_INFO, "certificate-renewed",
      "A node uses a new certificate", "Nothing."},
 
+    {FACT_ADDRESS_TAKEN, SEVERITY_INFO, "address-taken", "A node has a virtual address from now on",
+     "Nothing. The node added it to its interface and told the network so. `nines address list` "
+     "shows all of them."},
+    {FACT_ADDRESS_WITHDRAWN, SEVERITY_INFO, "address-withdrawn",
+     "A node has a virtual address no more",
+     "Nothing, if it moved: address-moved says why. When lease-lost comes with it, the node could "
+     "not reach the leader; look at its links (13xx) and its load."},
+    {FACT_ADDRESS_MOVED, SEVERITY_WARNING, "address-moved",
+     "The leader gave a virtual address to another node",
+     "The sentence says why. Connections through the address were cut. If it moves often, look at "
+     "what it `require`s and at the nodes' links; `preempt` moves it back each time."},
+    {FACT_ADDRESS_NOT_ADDED, SEVERITY_CRITICAL, "address-not-added",
+     "A node got the lease of a virtual address and could not put it on an interface",
+     "The sentence says what the system answered. Another node gets it after a while, if there is "
+     "one. An interface that is missing, an address that somebody else put there, and a nines "
+     "without CAP_NET_ADMIN are the usual causes."},
+
     {FACT_GROUP_CREATED, SEVERITY_INFO, "group-created",
      "A group began: the cluster knows it and has chosen its first primary",
      "Nothing. This happens once in a group's life; if there was such a group before, find out who "

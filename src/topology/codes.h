@@ -3,7 +3,7 @@
  * how bad it is, what it means and what a person should do; `nines explain` prints the rows. A code is never given another meaning.
  *
  * Hundreds are areas: 10 nodes and agents, 11 consensus, 12 leases, 13 links, 14 disks and logs, 15 configuration and document, 16 clocks, 17 security,
- * 20 groups.
+ * 18 virtual addresses, 20 groups.
  */
 #pragma once
 
@@ -65,6 +65,11 @@ enum fact_code {
     FACT_CLUSTER_FOREIGN = 1704,
     FACT_CERTIFICATE_EXPIRES = 1706,
     FACT_CERTIFICATE_RENEWED = 1707,
+
+    FACT_ADDRESS_TAKEN = 1801,
+    FACT_ADDRESS_WITHDRAWN = 1802,
+    FACT_ADDRESS_MOVED = 1803,
+    FACT_ADDRESS_NOT_ADDED = 1804,
 
     FACT_GROUP_CREATED = 2001,
     FACT_FAILOVER_BEGAN = 2002,

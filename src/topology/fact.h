@@ -44,6 +44,7 @@ enum subject_kind {
     SUBJECT_CLOCK,
     SUBJECT_CERTIFICATE,
     SUBJECT_STRANGER, /* who is not a member: named by its address */
+    SUBJECT_ADDRESS,  /* a virtual one, by its name */
     SUBJECT_KINDS,
 };
 

@@ -13,7 +13,7 @@ const char *subject_name(uint8_t kind)
         [SUBJECT_LEASE] = "lease",       [SUBJECT_CONFIGURATION] = "configuration",
         [SUBJECT_DOCUMENT] = "document", [SUBJECT_DISK] = "disk",
         [SUBJECT_CLOCK] = "clock",       [SUBJECT_CERTIFICATE] = "certificate",
-        [SUBJECT_STRANGER] = "stranger",
+        [SUBJECT_STRANGER] = "stranger", [SUBJECT_ADDRESS] = "address",
     };
 
     return kind < SUBJECT_KINDS ? names[kind] : "unknown";

@@ -63,7 +63,7 @@ static void codes_stay_within_their_areas(void **state)
 {
     (void)state;
     for (size_t i = 0; i < code_count; i++) {
-        assert_true((codes[i].code >= 1001 && codes[i].code < 1800) || codes[i].code / 100 == 20);
+        assert_true((codes[i].code >= 1001 && codes[i].code < 1900) || codes[i].code / 100 == 20);
         assert_true(codes[i].code % 100 > 0);
     }
 }
