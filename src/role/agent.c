@@ -100,6 +100,11 @@ static void linked(struct role *role, int fd)
     agent_cluster_linked(&agent_of(role)->cluster, fd);
 }
 
+static void looked(struct role *role, uint64_t number)
+{
+    agent_cluster_looked(&agent_of(role)->cluster, number);
+}
+
 /* Checks go on until the end: workers that still drain go by them. */
 static void drain(struct role *role, struct instant deadline)
 {
@@ -119,6 +124,7 @@ int role_agent(void)
         .begin = begin,
         .configure = configure,
         .linked = linked,
+        .looked = looked,
         .drain = drain,
         .end = end,
     };

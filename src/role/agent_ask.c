@@ -25,7 +25,7 @@ static void send(struct agent_cluster *agent, uint32_t id, uint16_t status, stru
     (void)!link_send(&agent->monitor, id, status, json);
 }
 
-static void refuse(struct agent_cluster *agent, uint32_t id, uint16_t status, const char *sentence)
+void agent_refuse(struct agent_cluster *agent, uint32_t id, uint16_t status, const char *sentence)
 {
     uint8_t storage[2048];
     struct json json;
@@ -49,7 +49,7 @@ static struct agent_ask *take_place(struct agent_cluster *agent, uint32_t id)
         agent->asks[i] = (struct agent_ask){.owner = agent, .id = id};
         return &agent->asks[i];
     }
-    refuse(agent, id, 503, "too many questions are under way");
+    agent_refuse(agent, id, 503, "too many questions are under way");
     return NULL;
 }
 
@@ -117,7 +117,7 @@ static void on_done(void *context, const struct cluster_answer *answer)
     send(agent, ask->id, status_of(answer->outcome), buf_bytes(&out));
 }
 
-static int64_t timeout_of(struct bytes query)
+int64_t agent_timeout_of(struct bytes query)
 {
     char text[TEXT_QUANTITY_MAX];
     int64_t ms;
@@ -138,7 +138,7 @@ static void ask_cluster(struct agent_cluster *agent, uint32_t id, struct bytes q
     if (!ask)
         return;
     count(&agent->role->board->cluster.proposals, 1);
-    what->timeout_ms = timeout_of(query);
+    what->timeout_ms = agent_timeout_of(query);
     cluster_ask(agent->cluster, what, on_done, ask);
 }
 
@@ -149,7 +149,7 @@ static void ask_about_node(struct agent_cluster *agent, uint32_t id, enum cluste
     struct cluster_ask what = {.kind = kind, .node = node};
 
     if (!query_value(query, "node", node, sizeof node) && kind != CLUSTER_TRANSFER)
-        refuse(agent, id, 400, "the question names no node");
+        agent_refuse(agent, id, 400, "the question names no node");
     else
         ask_cluster(agent, id, query, &what);
 }
@@ -161,7 +161,7 @@ static void ask_about_lease(struct agent_cluster *agent, uint32_t id, enum clust
     struct cluster_ask what = {.kind = kind, .resource = resource};
 
     if (!query_value(query, "lease", resource, sizeof resource))
-        refuse(agent, id, 400, "a lease has a name of 1 to 127 characters");
+        agent_refuse(agent, id, 400, "a lease has a name of 1 to 127 characters");
     else
         ask_cluster(agent, id, query, &what);
 }
@@ -173,9 +173,9 @@ static void ask_to_recover(struct agent_cluster *agent, uint32_t id, struct byte
     if (query_has(query, "accept_loss", "true"))
         ask_cluster(agent, id, query, &what);
     else
-        refuse(agent, id, 409,
-               "what only the other nodes have would be lost: accept_loss=true says that you "
-               "accept it");
+        agent_refuse(agent, id, 409,
+                     "what only the other nodes have would be lost: accept_loss=true says that you "
+                     "accept it");
 }
 
 /* ---- overrides ---- */
@@ -191,8 +191,8 @@ static void ask_about_override(struct agent_cluster *agent, uint32_t id, bool se
     if (!query_value(query, "key", command.override.key, sizeof command.override.key) ||
         (set &&
          !query_value(query, "value", command.override.value, sizeof command.override.value))) {
-        refuse(agent, id, 400,
-               "an override has a key of at most 64 characters, and a value of 256");
+        agent_refuse(agent, id, 400,
+                     "an override has a key of at most 64 characters, and a value of 256");
         return;
     }
     before = document_override(cluster_document(agent->cluster), command.override.key);
@@ -244,7 +244,7 @@ static void ask_events(struct agent_cluster *agent, uint32_t id, struct bytes qu
     if (!ask || events_ask(agent->events, query, on_events, ask))
         return;
     ask->owner = NULL;
-    refuse(agent, id, 503, "too many ask for events at once");
+    agent_refuse(agent, id, 503, "too many ask for events at once");
 }
 
 /* ---- all of them ---- */
@@ -280,25 +280,28 @@ static void ask_of_verb(struct agent_cluster *agent, uint32_t id, enum admin_ver
     case ADMIN_OVERRIDES:
         list_overrides(agent, id);
         return;
+    case ADMIN_ADDRESS_MOVE:
+        agent_addresses_move(&agent->addresses, id, query);
+        return;
     case ADMIN_NOTHING:
     case ADMIN_EVENTS:
     case ADMIN_VERBS:
         break;
     }
-    refuse(agent, id, 400, "the agent does not know the question");
+    agent_refuse(agent, id, 400, "the agent does not know the question");
 }
 
 void agent_answer_monitor(struct agent_cluster *agent, uint32_t id, enum admin_verb verb,
                           struct bytes query)
 {
     if (!config_own_node(agent->generation->image))
-        refuse(agent, id, 404, "the configuration names no nodes, so there is no cluster");
+        agent_refuse(agent, id, 404, "the configuration names no nodes, so there is no cluster");
     else if (agent->stopping)
-        refuse(agent, id, 503, "this node is stopping");
+        agent_refuse(agent, id, 503, "this node is stopping");
     else if (verb == ADMIN_EVENTS && agent->events)
         ask_events(agent, id, query);
     else if (!agent->cluster)
-        refuse(agent, id, 503, agent->sentence);
+        agent_refuse(agent, id, 503, agent->sentence);
     else
         ask_of_verb(agent, id, verb, query);
 }

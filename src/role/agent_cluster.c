@@ -16,6 +16,7 @@ enum {
     SHOW_MS = 500, /* the board is never older while all is well */
     RETRY_MS = 10000,
     STOP_MS = 1500,   /* the supervisor allows two seconds */
+    GIVE_MS = 500,    /* of these, for the addresses */
     EXPIRY_DAYS = 21, /* with fewer left, it is said */
     DAY_S = 86400,
     SETTLE_MS = 10, /* between looks whether the last facts are durable */
@@ -230,20 +231,22 @@ static void show_soon(struct agent_cluster *agent)
 
 static void on_changed(void *context)
 {
-    show_soon(context);
+    struct agent_cluster *agent = context;
+
+    show_soon(agent);
+    agent_addresses_stir(&agent->addresses);
 }
 
 static void on_lease(void *context, uint32_t slot, const char *resource, struct instant until)
 {
     struct agent_cluster *agent = context;
 
-    agent_show_lease(agent->role->board, slot, resource, until);
+    agent_addresses_lease(&agent->addresses, slot, resource, until);
 }
 
 static void on_request(void *context, const char *node, uint64_t ticket, struct bytes bytes)
 {
-    (void)node;
-    agent_take_request(context, ticket, bytes);
+    agent_take_request(context, node, ticket, bytes);
 }
 
 static struct moment on_moment(void *context)
@@ -397,6 +400,21 @@ static bool is_settled(const struct agent_cluster *agent)
     return !agent->cluster && (!agent->timeline || timeline_settled(agent->timeline));
 }
 
+/* The addresses first. Where they cannot be seen to go, the leases are not released: they run out, and the others wait for that. */
+static void leave(struct agent_cluster *agent)
+{
+    struct loop *loop = agent->role->loop;
+    bool gone = agent_addresses_gone(&agent->addresses);
+
+    if (gone || passed(agent->give_by, loop_now(loop))) {
+        agent->closing = true;
+        agent_addresses_close(&agent->addresses);
+        if (agent->cluster)
+            cluster_close(agent->cluster, gone);
+    }
+    timer_arm(loop, &agent->retry, after_ms(loop_now(loop), agent->closing ? 0 : SETTLE_MS));
+}
+
 static void on_retry(struct timer *timer)
 {
     struct agent_cluster *agent = container_of(timer, struct agent_cluster, retry);
@@ -404,6 +422,8 @@ static void on_retry(struct timer *timer)
 
     if (!agent->stopping)
         try_to_open(agent);
+    else if (!agent->closing)
+        leave(agent);
     else if (is_settled(agent) || passed(agent->stop_by, loop_now(loop)))
         role_drained(agent->role);
     else
@@ -425,6 +445,7 @@ static void on_asked(struct link *link, uint32_t id, uint16_t verb, struct bytes
 static void on_monitor_gone(struct link *link)
 {
     agent_forget_monitor(of_link(link));
+    agent_addresses_forget_monitor(&of_link(link)->addresses);
 }
 
 void agent_cluster_open(struct agent_cluster *agent, struct role *role)
@@ -436,6 +457,7 @@ void agent_cluster_open(struct agent_cluster *agent, struct role *role)
     timer_init(&agent->refresh, on_refresh);
     timer_init(&agent->retry, on_retry);
     agent_show_no_leases(role->board);
+    agent_addresses_open(&agent->addresses, agent);
 }
 
 void agent_cluster_configure(struct agent_cluster *agent, const struct role_generation *generation)
@@ -446,6 +468,7 @@ void agent_cluster_configure(struct agent_cluster *agent, const struct role_gene
     struct err err;
 
     agent->generation = generation;
+    agent_addresses_stir(&agent->addresses);
     if (agent->stopping || !config_own_node(generation->image))
         return;
     if (!agent->cluster) {
@@ -464,6 +487,11 @@ void agent_cluster_linked(struct agent_cluster *agent, int fd)
     link_open(&agent->monitor, fd);
 }
 
+void agent_cluster_looked(struct agent_cluster *agent, uint64_t number)
+{
+    agent_addresses_looked(&agent->addresses, number);
+}
+
 static void record_stop(struct agent_cluster *agent)
 {
     struct fact fact;
@@ -479,15 +507,16 @@ void agent_cluster_drain(struct agent_cluster *agent)
 
     agent->stopping = true;
     agent->stop_by = after_ms(loop_now(loop), STOP_MS);
+    agent->give_by = after_ms(loop_now(loop), GIVE_MS);
     if (agent->timeline)
         record_stop(agent);
-    if (agent->cluster)
-        cluster_close(agent->cluster, true);
-    timer_arm(loop, &agent->retry, loop_now(loop));
+    agent_addresses_stop(&agent->addresses);
+    leave(agent);
 }
 
 void agent_cluster_close(struct agent_cluster *agent)
 {
+    agent_addresses_close(&agent->addresses);
     agent_show_no_leases(agent->role->board);
     link_close(&agent->monitor);
     timer_cancel(agent->role->loop, &agent->refresh);

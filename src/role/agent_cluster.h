@@ -9,6 +9,7 @@
 
 #include "admin/admin.h"
 #include "cluster/cluster.h"
+#include "role/agent_addresses.h"
 #include "role/link.h"
 #include "role/role.h"
 #include "timeline/events.h"
@@ -45,14 +46,16 @@ struct agent_cluster {
     struct link monitor;
     struct agent_ask asks[AGENT_ASKS_MAX];
     struct agent_request requests[AGENT_REQUESTS_MAX];
+    struct agent_addresses addresses;
     char names[CLUSTER_NODES_MAX][CLUSTER_NAME_MAX]; /* of the other members, for events */
-    bool stopping;
-    struct instant stop_by;
+    bool stopping, closing; /* first the addresses go, then the leases and the leadership */
+    struct instant stop_by, give_by;
 };
 
 void agent_cluster_open(struct agent_cluster *agent, struct role *role);
 void agent_cluster_configure(struct agent_cluster *agent, const struct role_generation *generation);
 void agent_cluster_linked(struct agent_cluster *agent, int fd);
+void agent_cluster_looked(struct agent_cluster *agent, uint64_t number); /* the supervisor */
 /* Leaves in order, if it can be done soon; then role_drained. */
 void agent_cluster_drain(struct agent_cluster *agent);
 void agent_cluster_close(struct agent_cluster *agent);
@@ -62,13 +65,28 @@ void agent_cluster_close(struct agent_cluster *agent);
 void agent_answer_monitor(struct agent_cluster *agent, uint32_t id, enum admin_verb verb,
                           struct bytes query);
 void agent_forget_monitor(struct agent_cluster *agent);
+void agent_refuse(struct agent_cluster *agent, uint32_t id, uint16_t status, const char *sentence);
+int64_t agent_timeout_of(struct bytes query); /* milliseconds */
 
 /* ---- agent_facts.c: the timeline, its facts, and what other nodes ask of it ---- */
 
 MUST_USE bool agent_facts_open(struct agent_cluster *agent, const char *directory, struct err *err);
 void agent_facts_close(struct agent_cluster *agent);
 void agent_take_fact(struct agent_cluster *agent, const struct fact *fact);
-void agent_take_request(struct agent_cluster *agent, uint64_t ticket, struct bytes bytes);
+void agent_facts_on_request(struct agent_cluster *agent, const char *node, uint64_t ticket,
+                            struct bytes bytes);
+
+/* ---- agent_request.c: what nodes ask each other past consensus. The first byte; numbers are on the wire, never reused. ---- */
+
+enum agent_request_kind {
+    REQUEST_TIMELINE = 1,
+    REQUEST_ADDRESS_REPORT = 2,
+    REQUEST_ADDRESS_GIVE = 3,
+    REQUEST_ADDRESS_MOVE = 4,
+};
+
+void agent_take_request(struct agent_cluster *agent, const char *node, uint64_t ticket,
+                        struct bytes bytes);
 
 /* ---- agent_board.c ---- */
 

@@ -10,9 +10,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* The first byte of what nodes ask each other past consensus. */
-enum { REQUEST_TIMELINE = 1 };
-
 void agent_take_fact(struct agent_cluster *agent, const struct fact *fact)
 {
     static const enum log_level levels[SEVERITIES] = {LOG_INFO, LOG_WARNING, LOG_ERROR};
@@ -63,17 +60,15 @@ static struct agent_request *free_request(struct agent_cluster *agent)
     return NULL;
 }
 
-void agent_take_request(struct agent_cluster *agent, uint64_t ticket, struct bytes bytes)
+void agent_facts_on_request(struct agent_cluster *agent, const char *node, uint64_t ticket,
+                            struct bytes bytes)
 {
     struct agent_request *request = free_request(agent);
 
-    if (bytes.len < 1 || bytes.at[0] != REQUEST_TIMELINE) {
-        refuse(agent, ticket, "this node does not understand the question");
-        return;
-    }
+    (void)node;
     if (request) {
         *request = (struct agent_request){agent, ticket};
-        if (timeline_ask(agent->timeline, bytes_skip(bytes, 1), on_timeline_answered, request))
+        if (timeline_ask(agent->timeline, bytes, on_timeline_answered, request))
             return;
         request->owner = NULL;
     }

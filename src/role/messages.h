@@ -19,6 +19,7 @@ enum message {
     MESSAGE_DRAIN,      /* number: milliseconds */
     MESSAGE_REOPEN,     /* to the monitor; fds[0]: the access log, opened again */
     MESSAGE_RELOADED, /* to the monitor, answers MESSAGE_RELOAD; number: 1 done, 0 refused; body: text for the operator */
+    MESSAGE_LOOKED, /* to the agent, answers MESSAGE_LOOK with its number; 0: unasked, because something changed */
     MESSAGE_LINK, /* to agent and monitor; fds[0]: a stream to the other one, which replaces the one before */
     /* supervisor -> reader: fds[0]: the configuration file; fds[1] and fds[2], but for the first time: the images in force and of the
      * start; body: the file's name and the
@@ -28,6 +29,8 @@ enum message {
     MESSAGE_READY = 64, /* number: the generation that is now in force here */
     MESSAGE_DRAINED,
     MESSAGE_RELOAD, /* from the monitor: an operator asks */
+    MESSAGE_LOOK, /* from the agent; number: counts up. The leases in the scoreboard changed, and with them the virtual addresses */
+    MESSAGE_ANNOUNCE, /* from the agent: the network may have forgotten where the virtual addresses are */
     /* reader -> supervisor; findings (warnings too) come in parts, in order, before the frame that ends it */
     MESSAGE_FINDINGS, /* body: part of the text */
     MESSAGE_IMAGE,    /* the file is good; fds[0]: sealed image */

@@ -131,6 +131,10 @@ static bool take(struct role *role, struct frame *frame, struct err *err)
         if (role->events->reloaded)
             role->events->reloaded(role, frame->number == 1, bytes_of(frame->body, frame->len));
         return true;
+    case MESSAGE_LOOKED:
+        if (role->events->looked && role->current)
+            role->events->looked(role, frame->number);
+        return true;
     case MESSAGE_LINK:
         take_link(role, frame);
         return true;
@@ -138,6 +142,8 @@ static bool take(struct role *role, struct frame *frame, struct err *err)
     case MESSAGE_READY:
     case MESSAGE_DRAINED:
     case MESSAGE_RELOAD:
+    case MESSAGE_LOOK:
+    case MESSAGE_ANNOUNCE:
     case MESSAGE_FINDINGS:
     case MESSAGE_IMAGE:
     case MESSAGE_REFUSED:
@@ -379,6 +385,22 @@ void role_drained(struct role *role)
 void role_fail(struct role *role)
 {
     end(role, 1);
+}
+
+bool role_look(struct role *role, uint64_t number, struct err *err)
+{
+    struct frame frame = {.type = MESSAGE_LOOK, .number = number};
+
+    (void)role;
+    return channel_send(CHANNEL_FD, &frame, err);
+}
+
+bool role_announce(struct role *role, struct err *err)
+{
+    struct frame frame = {.type = MESSAGE_ANNOUNCE};
+
+    (void)role;
+    return channel_send(CHANNEL_FD, &frame, err);
 }
 
 bool role_reload(struct role *role, struct err *err)

@@ -60,6 +60,8 @@ struct role_events {
     void (*reloaded)(struct role *role, bool done, struct bytes text);
     /* Agent and monitor: a connected stream to the other one, the callee's; the one before has ended or will. Never before `configure`. */
     void (*linked)(struct role *role, int fd);
+    /* The agent: the supervisor looked at the leases after role_look said `number`; 0: a virtual address came or went unasked. */
+    void (*looked)(struct role *role, uint64_t number);
     /* Once, before the process ends in order: closes what `begin` opened. */
     void (*end)(struct role *role);
 };
@@ -95,6 +97,11 @@ void role_drained(struct role *role);
 void role_fail(struct role *role);
 /* Asks the supervisor to read the configuration again; `reloaded` follows. False: the channel is full or gone. */
 MUST_USE bool role_reload(struct role *role, struct err *err);
+
+/* The agent: leases in the scoreboard changed; `looked` follows with the number. False: the channel is full or gone, to be tried again. */
+MUST_USE bool role_look(struct role *role, uint64_t number, struct err *err);
+/* The agent: virtual addresses are to be announced again. */
+MUST_USE bool role_announce(struct role *role, struct err *err);
 
 /* The processes. Their channel is descriptor 3, the scoreboard 4, a worker's access log pipe 5. */
 int role_supervisor(int argc, char **argv); /* nines run */

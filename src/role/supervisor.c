@@ -144,6 +144,7 @@ static void act(struct supervisor *supervisor, const struct supervise_action *ac
     case ACTION_STOPPING:
         log_info("stopping", log_number("nines.drain_ms", supervisor->core.drain_ms));
         notify("STOPPING=1\nSTATUS=draining");
+        addresses_stop(supervisor);
         generation_retire_listeners(supervisor);
         break;
     case ACTION_END:
@@ -205,7 +206,11 @@ static void on_signal(struct supervisor *supervisor)
     }
 }
 
-enum { POLLED_MAX = 1 + 2 * (ROLES_MAX + 1), READER_SLOT = ROLES_MAX };
+enum {
+    POLLED_MAX = 3 + 2 * (ROLES_MAX + 1),
+    READER_SLOT = ROLES_MAX,
+    ADDRESSES_SLOT, /* the end of something is the timer's ring, the rest is news of interfaces */
+};
 
 /* What poll waits for, and whose it is. */
 struct polled {
@@ -230,9 +235,19 @@ static void poll_child(struct polled *polled, const struct child *child, uint32_
     poll_also(polled, child->pidfd, slot, true);
 }
 
+static void on_addresses_timer(struct supervisor *supervisor)
+{
+    uint64_t rings;
+
+    if (read(supervisor->addresses.timer_fd, &rings, sizeof rings) == (ssize_t)sizeof rings)
+        addresses_look(supervisor);
+}
+
 static void on_ready_fd(struct supervisor *supervisor, uint32_t slot, bool end)
 {
-    if (slot == READER_SLOT)
+    if (slot == ADDRESSES_SLOT)
+        (end ? on_addresses_timer : addresses_news)(supervisor);
+    else if (slot == READER_SLOT)
         (end ? reading_reap : reading_listen)(supervisor);
     else
         (end ? children_reap : children_listen)(supervisor, slot);
@@ -253,6 +268,8 @@ static void wait_and_listen(struct supervisor *supervisor)
     struct polled polled = {0};
 
     poll_also(&polled, supervisor->signal_fd, 0, false);
+    poll_also(&polled, supervisor->addresses.timer_fd, ADDRESSES_SLOT, true);
+    poll_also(&polled, supervisor->addresses.interfaces.news_fd, ADDRESSES_SLOT, false);
     poll_child(&polled, &supervisor->reading.child, READER_SLOT);
     for (uint32_t i = 0; i < supervisor->core.roles_count; i++)
         poll_child(&polled, &supervisor->children[i], i);
@@ -325,6 +342,7 @@ static bool begin(struct supervisor *supervisor, struct err *err)
     children_init(supervisor);
     reading_init(supervisor);
     fixtures_init(&supervisor->fixtures);
+    addresses_init(supervisor);
     supervisor->pet_ms = notify_watchdog_ms();
     supervisor->pet_at = supervisor->pet_ms > 0 ? clock_now() : NEVER;
     if (!close_inherited(err) || !take_signals(supervisor, err) ||
@@ -352,6 +370,7 @@ int role_supervisor(int argc, char **argv)
         return 1;
     }
     run(&supervisor);
+    addresses_stop(&supervisor);
     fixtures_close(&supervisor.fixtures);
     if (supervisor.exit_code == 0)
         log_info("stopped");

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "process/interfaces.h"
 #include "process/process.h"
 #include "process/supervise.h"
 #include "role/config.h"
@@ -50,6 +51,33 @@ struct fixtures {
     int log_pipes[WORKERS_MAX][2]; /* read end, write end; -1: none */
 };
 
+/* A virtual address of the configuration in force that this node may have. */
+struct virtual_address {
+    char name[CONFIG_NAME_MAX], interface[INTERFACE_NAME_MAX]; /* interface: as written; "" */
+    struct address address;
+    uint32_t prefix;
+    struct interface_place place; /* while it is held */
+    bool held;
+    struct instant renewed;  /* boot clock */
+    struct instant retry;    /* not to be tried again before; boot clock */
+    struct instant announce; /* next time; boot clock; NEVER: not before something happens */
+    uint32_t announcements;  /* made of the present row */
+    uint64_t taken, withdrawn;
+    int64_t since_ms;
+    char why[BOARD_SENTENCE_MAX];
+};
+
+struct virtual_addresses {
+    struct interfaces interfaces;
+    int timer_fd; /* CLOCK_BOOTTIME: it also rings when a machine that slept wakes up */
+    bool open, stopping, changed;
+    bool exact; /* the lease is long enough for the kernel's lifetimes to end before it */
+    uint32_t count;
+    struct virtual_address at[CONFIG_ADDRESSES_MAX];
+    struct instant kept;      /* see address_record */
+    struct instant announced; /* everything, anew; not more often than once a second */
+};
+
 struct supervisor {
     const char *file, *node;
     struct supervise core;
@@ -63,6 +91,7 @@ struct supervisor {
                   CONFIG_PATHS_MAX)]; /* listeners that only a previous generation had */
     uint32_t gone_count;
     struct fixtures fixtures;
+    struct virtual_addresses addresses;
     struct child children[ROLES_MAX];
     struct reading reading;
     uint32_t
@@ -126,6 +155,22 @@ MUST_USE bool image_is_sound(struct image image);
 /* Where this node keeps what must survive, and its certificates, so that the unprivileged user may use them. A node without others
  * goes on without, and says so. */
 MUST_USE bool state_prepare(const struct generation *generation, struct buf *findings);
+
+/* ---- supervisor_addresses.c: virtual addresses, as the leases in the scoreboard say ---- */
+
+void addresses_init(struct supervisor *supervisor);
+/* Whether this process may do what `next` asks for, and none of its addresses is somebody else's here. */
+MUST_USE bool addresses_prepare(struct supervisor *supervisor, struct buf *findings);
+/* Another generation is in force. At the first, what an earlier run left is removed. */
+void addresses_follow(struct supervisor *supervisor);
+/* Adds what a lease allows, removes what none does any more, renews, announces; then the timer is set for the next time. */
+void addresses_look(struct supervisor *supervisor);
+void addresses_answer(struct supervisor *supervisor,
+                      uint64_t number); /* looks, and tells the agent */
+void addresses_announce(struct supervisor *supervisor);
+void addresses_news(struct supervisor *supervisor); /* of interfaces */
+/* Nothing is held from now on. */
+void addresses_stop(struct supervisor *supervisor);
 
 /* ---- supervisor_fixtures.c ---- */
 

@@ -295,6 +295,10 @@ static void on_frame(struct supervisor *supervisor, uint32_t slot, const struct 
         supervisor_event(supervisor, EVENT_READY, slot, frame->number);
     else if (frame->type == MESSAGE_RELOAD && slot == ROLE_MONITOR)
         on_operator(supervisor);
+    else if (frame->type == MESSAGE_LOOK && slot == ROLE_AGENT)
+        addresses_answer(supervisor, frame->number);
+    else if (frame->type == MESSAGE_ANNOUNCE && slot == ROLE_AGENT)
+        addresses_announce(supervisor);
     else if (frame->type != MESSAGE_DRAINED)
         supervisor_event(supervisor, EVENT_UNREACHABLE, slot, 0);
 }

@@ -149,7 +149,7 @@ bool generation_prepare(struct supervisor *supervisor, int image_fd, struct buf 
         fixtures_raise_limit(next->config);
     good = open_listeners(supervisor, findings);
     good = open_peer_listeners(supervisor, findings) && good;
-    if (!good || !state_prepare(next, findings) ||
+    if (!good || !state_prepare(next, findings) || !addresses_prepare(supervisor, findings) ||
         (first && !fixtures_open(&supervisor->fixtures, next, findings))) {
         close_new_listeners(supervisor);
         drop(next);

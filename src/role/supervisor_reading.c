@@ -183,6 +183,7 @@ static void conclude(struct supervisor *supervisor, int status)
         forget(supervisor);
         supervisor_event(supervisor, EVENT_READ, 0, supervisor->next.number);
         generation_commit(supervisor);
+        addresses_follow(supervisor);
     } else {
         if (reading->killed && reading->findings.len == 0)
             buf_print(&reading->findings,
