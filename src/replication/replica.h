@@ -7,23 +7,28 @@
  * these five: stepping down (the engine is dead, stuck or refuses, or this node leaves), handing over to the document's target, serving (its write was
  * answered), going on after its agent began again, and the in-sync set of its own epoch (replication/in_sync.h).
  *
- * One order is under way at a time. Every wait has a deadline and a next step, by the table in replica.c that docs/failover.md prints.
+ * One order is under way at a time. Every wait has a deadline and a next step, by the table in replica_table.c that docs/failover.md prints.
  *
  *     while (something happened) replica_step(&replica, &event, now, &actions), then carry out the actions in their order
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/instant.h"
 #include "topology/engine.h"
 
 struct replica_rules {
     int64_t status_ms;  /* how often the engine is asked; a heartbeat */
     int64_t timeout_ms; /* of orders, but rewind and copy */
+    int64_t
+        demote_ms; /* a demotion is begun so long before the lease ends, and is answered by then or the process is killed */
     int64_t copy_ms;
-    int64_t stuck_ms;          /* a status or write probe that is unanswered for so long: stuck */
-    int64_t verify_ms;         /* after promote, until a write must have been answered */
-    bool managed;              /* the supervisor runs the engine's process */
-    bool probed;               /* writes are probed (engine_probe) */
+    int64_t stuck_ms;  /* a status or write probe that is unanswered for so long: stuck */
+    int64_t verify_ms; /* after promote, until a write must have been answered */
+    bool managed;      /* the supervisor runs the engine's process */
+    bool probed;       /* writes are probed (engine_probe) */
+    bool
+        durable; /* the engine acknowledges a write only when it is on disk: a crash of it loses nothing */
     uint32_t restart_attempts; /* within the window; then it waits until the window has passed */
     int64_t restart_window_ms;
     uint64_t max_lag_bytes; /* in_sync: a secondary further behind is not in sync */
@@ -31,7 +36,7 @@ struct replica_rules {
     int64_t degrade_ms;     /* semi-sync: goes on with fewer acks after so long; INT64_MAX never */
 };
 
-/* Where the member is; names in replica.c. */
+/* Where the member is; names in replica_table.c. */
 enum replica_state {
     REPLICA_IDLE,     /* no document, or not of this group: the engine takes no writes */
     REPLICA_STARTING, /* the process is started, or not ready yet */
@@ -46,18 +51,20 @@ enum replica_state {
     REPLICA_FOLLOWING, /* is to follow, or follows */
     REPLICA_REWINDING,
     REPLICA_COPYING,
-    REPLICA_WAITING, /* restarts are used up for now; or the engine refuses */
+    REPLICA_WAITING, /* restarts are used up for now, the engine refused, or its stepping down is not in the document yet */
+    REPLICA_RESUMING, /* this agent began again beside an engine that is primary: it asks to go on */
     REPLICA_STATES,
 };
 
 enum replica_event_kind {
-    REPLICA_TICK, /* a deadline has passed */
-    REPLICA_DOCUMENT, /* `epoch`, `version`, `body`, `life`: what was applied. version 0: there is no such group */
-    REPLICA_LEASE, /* `until`: this node's lease of the group ends then (same clock as `now`); 0 ns: it has none. `epoch` as in the document */
-    REPLICA_ANSWERED, /* `answer` */
-    REPLICA_PROCESS, /* `running`: the supervisor started the process, or it has ended (`sentence` in answer.sentence says how) */
-    REPLICA_PROBED, /* `answered`: the write probe that was asked for: of the engine directly, or through the balancer (VERIFY) */
-    REPLICA_PROPOSED, /* `outcome`: what became of the proposal */
+    REPLICA_TICK,     /* a deadline has passed */
+    REPLICA_DOCUMENT, /* `epoch`, `version`, `body`, `life`, `lives`: what was applied. version 0: there is no such group */
+    REPLICA_LEASE, /* `until`: this node's lease of the group ends then (same clock as `now`); 0 ns: it has none. `epoch` as in the document, which is
+                      told first. At every extension: one that came before is not believed any more once giving up was proposed */
+    REPLICA_ANSWERED, /* `answer`: one for each REPLICA_ASK, also when it was cancelled */
+    REPLICA_PROCESS, /* `running`: the supervisor runs the process, or it has ended (`sentence`: how; may be NULL). Also once at the beginning */
+    REPLICA_PROBED, /* `answered`: the write that was asked for: of the engine directly (PROBE), or through the balancer (VERIFY). One for each */
+    REPLICA_PROPOSED, /* `outcome`: what became of the proposal. One for each */
     REPLICA_LEAVE,    /* the node stops in order: hand over, or step down */
 };
 
@@ -68,6 +75,9 @@ struct replica_event {
     uint64_t epoch, version;
     const struct group_body *body;
     struct life life; /* this run of this node's agent */
+    const struct life_set
+        *lives; /* the runs that the document knows of all members that hold the group's data */
+    const char *sentence;
     struct instant until;
     const struct engine_answer *answer;
     bool running, answered;
@@ -77,7 +87,7 @@ struct replica_event {
 enum replica_action_kind {
     REPLICA_ASK,    /* `order`, to the engine */
     REPLICA_CANCEL, /* the order under way */
-    REPLICA_START,  /* the engine's process */
+    REPLICA_START,  /* the engine's process, unless it runs; REPLICA_PROCESS follows */
     REPLICA_KILL,   /* the engine's process and all that it started; REPLICA_PROCESS follows */
     REPLICA_FENCE, /* `until`: the supervisor kills the process then unless it is told a later time; 0 ns: now. NEVER: it is no primary */
     REPLICA_PROBE, /* a client's write, to the engine directly */
@@ -131,4 +141,19 @@ struct instant replica_next_deadline(const struct replica *replica);
 /* What the others are told, each heartbeat and at REPLICA_REPORT. held and expired are the driver's to fill in. */
 void replica_report(const struct replica *replica, struct group_report *report);
 enum replica_state replica_state_of(const struct replica *replica);
+/* After REPLICA_LEAVE: the engine takes no writes, and the document knows that this member is no primary. */
+bool replica_left(const struct replica *replica);
 const char *replica_state_name(enum replica_state state);
+
+/* Every change of state is one of these (replica_table.c). */
+struct replica_transition {
+    uint32_t from;  /* 1 << enum replica_state, of each */
+    uint32_t usual; /* of them: what the diagram shows */
+    enum replica_state to;
+    const char *sentence;
+};
+
+extern const struct replica_transition replica_transitions[];
+extern const uint32_t replica_transition_count;
+/* The table and a diagram of it, as docs/failover.md has them. */
+void replica_document(struct buf *out);

@@ -30,7 +30,7 @@ struct replication_config {
     int64_t degrade_after_ms; /* INT64_MAX: never */
     int64_t max_lag_bytes;
     int64_t lag_ms;
-    bool unclean;
+    bool unclean, durable;
     int64_t unclean_after_ms;
 };
 

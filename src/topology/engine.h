@@ -31,8 +31,9 @@ const char *engine_verb_name(enum engine_verb verb); /* `promote` */
 
 /* What an acknowledgement needs besides the primary's own disk. */
 struct engine_needs {
-    uint8_t mode;            /* enum group_mode, as it is now: degraded semi-sync is async */
-    uint8_t acks;            /* semi-sync: so many of `members`; sync: all of them */
+    uint8_t mode; /* enum group_mode, as it is now: degraded semi-sync is async */
+    uint8_t
+        acks; /* semi-sync: so many of `members`; sync: all of them, and they have to be so many */
     struct life_set members; /* secondaries that count */
 };
 

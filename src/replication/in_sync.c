@@ -1,0 +1,461 @@
+/*
+ * The primary's books. It never lets a successor be chosen among members of whom none needs to have a write that was acknowledged.
+ */
+#include "replication/in_sync.h"
+
+#include "base/must.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void check(const struct in_sync *books)
+{
+    must(books->count <= GROUP_MEMBERS_MAX);
+    must(books->self.member != 0);
+    must(life_set_find(&books->needs.members, books->self.member) < 0);
+}
+
+static struct in_sync_follower *find(struct in_sync *books, uint32_t member)
+{
+    for (uint32_t i = 0; i < books->count; i++)
+        if (books->followers[i].life.member == member)
+            return &books->followers[i];
+    return NULL;
+}
+
+static const struct in_sync_follower *look(const struct in_sync *books, uint32_t member)
+{
+    for (uint32_t i = 0; i < books->count; i++)
+        if (books->followers[i].life.member == member)
+            return &books->followers[i];
+    return NULL;
+}
+
+/* ---- what is known ---- */
+
+void in_sync_lives(struct in_sync *books, const struct life_set *lives, struct instant now)
+{
+    struct in_sync_follower before[GROUP_MEMBERS_MAX];
+    struct in_sync old = *books;
+
+    memcpy(before, books->followers, sizeof before);
+    books->count = 0;
+    memset(books->followers, 0, sizeof books->followers);
+    for (uint32_t i = 0; i < lives->count; i++) {
+        struct life life = lives->lives[i];
+        const struct in_sync_follower *same = look(&old, life.member);
+
+        if (life.member == books->self.member)
+            continue;
+        books->followers[books->count++] =
+            same && life_equal(same->life, life)
+                ? *same
+                : (struct in_sync_follower){
+                      .life = life, .known = now, .caught_up = now, .lag_bytes = UINT64_MAX};
+    }
+}
+
+void in_sync_begin(struct in_sync *books, const struct replica_rules *rules, struct life self,
+                   const struct life_set *lives, struct instant now)
+{
+    *books = (struct in_sync){.self = self,
+                              .max_lag_bytes = rules->max_lag_bytes,
+                              .lag_ms = rules->lag_ms,
+                              .degrade_ms = rules->degrade_ms};
+    in_sync_lives(books, lives, now);
+}
+
+static uint64_t lag(struct position ahead, struct position behind)
+{
+    if (ahead.epoch != behind.epoch)
+        return UINT64_MAX;
+    return ahead.offset > behind.offset ? ahead.offset - behind.offset : 0;
+}
+
+/*
+ * Under a steady load nobody ever has all that there is. Who has all that there was when last looked at, was caught up
+ * then.
+ */
+static void measure(struct in_sync *books, struct in_sync_follower *follower,
+                    const struct engine_status *status, bool async, struct instant asked,
+                    struct instant now)
+{
+    bool near = async && follower->lag_bytes <= books->max_lag_bytes;
+
+    if (!follower->attached)
+        return;
+    if (position_compare(follower->position, status->position) >= 0 || near) {
+        follower->caught_up = asked;
+        follower->reached = true;
+    } else if (follower->mark_at.ns != 0 &&
+               position_compare(follower->position, follower->mark) >= 0) {
+        follower->caught_up = follower->mark_at;
+        follower->reached = true;
+    } else if (follower->mark_at.ns != 0) {
+        return;
+    }
+    follower->mark = status->position;
+    follower->mark_at = now;
+}
+
+static void hear_one(struct in_sync *books, const struct engine_follower *said,
+                     const struct engine_status *status, bool async, struct instant asked,
+                     struct instant now)
+{
+    struct in_sync_follower *follower = find(books, said->member);
+
+    if (!follower || asked.ns < follower->known.ns)
+        return;
+    follower->attached = said->attached;
+    follower->position = said->position;
+    follower->lag_bytes = lag(status->position, said->position);
+    if (books->told && follower->attached &&
+        position_compare(follower->position, books->barrier) >= 0)
+        follower->covered = true;
+    measure(books, follower, status, async, asked, now);
+}
+
+static bool behind(const struct in_sync_follower *follower, int64_t ms, struct instant now)
+{
+    return passed(after_ms(follower->caught_up, ms), now);
+}
+
+static bool keeps_up(const struct in_sync *books, const struct in_sync_follower *follower,
+                     struct instant now)
+{
+    return follower && follower->attached && follower->reached &&
+           !behind(follower, books->lag_ms, now);
+}
+
+static uint32_t keeping_up(const struct in_sync *books, const struct life_set *set,
+                           struct instant now)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < set->count; i++)
+        count += keeps_up(books, look(books, set->lives[i].member), now);
+    return count;
+}
+
+void in_sync_heard(struct in_sync *books, const struct engine_status *status, struct instant asked,
+                   const struct group_body *body, struct instant now)
+{
+    bool async = body->mode == GROUP_ASYNC || body->degraded;
+
+    check(books);
+    must(status->follower_count <= GROUP_MEMBERS_MAX);
+    for (uint32_t i = 0; i < books->count; i++)
+        if (asked.ns >= books->followers[i].known.ns)
+            books->followers[i].attached = false;
+    for (uint32_t i = 0; i < status->follower_count; i++)
+        hear_one(books, &status->followers[i], status, async, asked, now);
+    check(books);
+}
+
+void in_sync_told(struct in_sync *books, const struct engine_needs *needs,
+                  const struct engine_status *status)
+{
+    books->told = true;
+    books->needs = *needs;
+    books->barrier = status->position;
+    for (uint32_t i = 0; i < books->count; i++)
+        books->followers[i].covered = false;
+}
+
+/* ---- what the engine is to need ---- */
+
+static bool same_needs(const struct engine_needs *a, const struct engine_needs *b)
+{
+    if (a->mode != b->mode || a->acks != b->acks || a->members.count != b->members.count)
+        return false;
+    for (uint32_t i = 0; i < a->members.count; i++)
+        if (!life_equal(a->members.lives[i], b->members.lives[i]))
+            return false;
+    return true;
+}
+
+/* A group has no more members than a set; only one that was removed meanwhile could be one too many. */
+static void add(struct life_set *set, struct life life)
+{
+    if (set->count < GROUP_MEMBERS_MAX || life_set_find(set, life.member) >= 0)
+        life_set_put(set, life);
+}
+
+static void add_all(struct life_set *set, const struct life_set *more)
+{
+    for (uint32_t i = 0; i < more->count; i++)
+        add(set, more->lives[i]);
+}
+
+static void needs_of(const struct group_body *body, enum group_mode mode, struct life self,
+                     struct engine_needs *needs)
+{
+    *needs = (struct engine_needs){.mode = (uint8_t)mode};
+    if (mode == GROUP_ASYNC)
+        return;
+    needs->members = body->in_sync;
+    if (mode == GROUP_SYNC)
+        add_all(&needs->members, &body->eligible);
+    life_set_drop(&needs->members, self.member);
+    needs->acks = mode == GROUP_SYNC ? (uint8_t)(body->min_in_sync - 1) : body->acks;
+}
+
+/* Until a proposal is settled, both the set before and the one after it may be the document's. */
+static void allow_for(const struct group_body *body, const struct group_body *open,
+                      struct life self, struct engine_needs *needs)
+{
+    if (!open)
+        return;
+    if (needs->mode == GROUP_SYNC) {
+        add_all(&needs->members, &open->in_sync);
+        add_all(&needs->members, &open->eligible);
+        life_set_drop(&needs->members, self.member);
+    }
+    for (uint32_t i = 0; needs->mode == GROUP_SEMI_SYNC && i < body->in_sync.count; i++)
+        if (!life_set_has(&open->in_sync, body->in_sync.lives[i]))
+            life_set_drop(&needs->members, body->in_sync.lives[i].member);
+}
+
+void in_sync_first_needs(const struct group_body *body, const struct group_body *open,
+                         struct life self, struct engine_needs *needs)
+{
+    needs_of(body, body->degraded ? GROUP_ASYNC : body->mode, self, needs);
+    allow_for(body, open, self, needs);
+}
+
+static uint32_t secondaries(const struct group_body *body)
+{
+    return body->in_sync.count - 1;
+}
+
+/* Enough keep up that writes could be acknowledged as the mode says. */
+static bool can_heal(const struct in_sync *books, const struct group_body *body, struct instant now)
+{
+    uint32_t able = keeping_up(books, &body->in_sync, now);
+
+    if (body->mode == GROUP_SYNC)
+        return able == secondaries(body) && body->in_sync.count >= body->min_in_sync;
+    return able >= body->acks;
+}
+
+/* The mode that the engine is to keep now: while it heals, already the whole. */
+static enum group_mode mode_now(const struct in_sync *books, const struct group_body *body,
+                                struct instant now)
+{
+    return body->degraded && !can_heal(books, body, now) ? GROUP_ASYNC : body->mode;
+}
+
+static bool joins(const struct in_sync *books, const struct group_body *body,
+                  const struct in_sync_follower *follower, struct instant now)
+{
+    return !life_set_has(&body->in_sync, follower->life) && keeps_up(books, follower, now);
+}
+
+/* The first of the set that has not kept up for too long; NULL: nobody. */
+static const struct in_sync_follower *leaver(const struct in_sync *books,
+                                             const struct group_body *body, struct instant now)
+{
+    for (uint32_t i = 0; i < books->count; i++) {
+        const struct in_sync_follower *follower = &books->followers[i];
+
+        if (life_set_has(&body->in_sync, follower->life) && behind(follower, books->lag_ms, now))
+            return follower;
+    }
+    return NULL;
+}
+
+/* A semi-sync set keeps as many as have to acknowledge; only a degraded one is smaller. */
+static bool may_leave(const struct group_body *body)
+{
+    return body->mode != GROUP_SEMI_SYNC || body->degraded || secondaries(body) > body->acks;
+}
+
+static void goal(const struct in_sync *books, const struct group_body *body,
+                 const struct group_body *open, struct instant now, struct engine_needs *needs)
+{
+    enum group_mode mode = mode_now(books, body, now);
+    const struct in_sync_follower *leaving = leaver(books, body, now);
+
+    needs_of(body, mode, books->self, needs);
+    for (uint32_t i = 0; mode == GROUP_SYNC && i < books->count; i++)
+        if (joins(books, body, &books->followers[i], now))
+            add(&needs->members, books->followers[i].life);
+    if (mode == GROUP_SEMI_SYNC && leaving && may_leave(body))
+        life_set_drop(&needs->members, leaving->life.member);
+    allow_for(body, open, books->self, needs);
+}
+
+/* ---- advice ---- */
+
+static void propose(struct in_sync_advice *advice, enum replica_fact fact, uint32_t about,
+                    const char *sentence)
+{
+    advice->propose = true;
+    advice->fact = fact;
+    advice->about = about;
+    (void)snprintf(advice->sentence, sizeof advice->sentence, "%s", sentence);
+}
+
+static uint32_t covered(const struct in_sync *books, const struct life_set *set)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct in_sync_follower *follower = look(books, set->lives[i].member);
+
+        count += follower && follower->covered;
+    }
+    return count;
+}
+
+/* Have too few been caught up for so long that writes wait for them? */
+static bool too_few(const struct in_sync *books, const struct group_body *body, struct instant now)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < books->count; i++)
+        count += life_set_has(&body->in_sync, books->followers[i].life) &&
+                 !behind(&books->followers[i], books->degrade_ms, now);
+    return count < body->acks;
+}
+
+static bool advise_mode(const struct in_sync *books, const struct group_body *body,
+                        struct instant now, struct in_sync_advice *advice)
+{
+    const struct life_set *set = &books->needs.members;
+    uint32_t enough = body->mode == GROUP_SYNC ? set->count : body->acks;
+
+    if (body->mode == GROUP_SEMI_SYNC && !body->degraded && too_few(books, body, now)) {
+        advice->body.degraded = true;
+        propose(advice, REPLICA_DEGRADED, 0,
+                "too few secondaries receive: writes are acknowledged with fewer copies");
+    } else if (body->degraded && (body->mode == GROUP_ASYNC || (books->needs.mode == body->mode &&
+                                                                covered(books, set) >= enough))) {
+        advice->body.degraded = false;
+        propose(advice, REPLICA_HEALED, 0, "enough secondaries have everything again");
+    }
+    return advice->propose;
+}
+
+static bool advise_eligible(const struct group_body *body, struct in_sync_advice *advice)
+{
+    if (body->eligible.count == 0 ||
+        (body->mode == GROUP_SYNC && !body->degraded && body->in_sync.count < body->min_in_sync))
+        return false;
+    memset(&advice->body.eligible, 0, sizeof advice->body.eligible);
+    propose(advice, REPLICA_LEFT_IN_SYNC, body->eligible.lives[0].member,
+            "enough are in sync without those that were eligible");
+    return true;
+}
+
+static bool advise_leaving(const struct in_sync *books, const struct group_body *body,
+                           struct instant now, struct in_sync_advice *advice)
+{
+    const struct in_sync_follower *leaving = leaver(books, body, now);
+    bool sync = body->mode == GROUP_SYNC && !body->degraded;
+
+    if (!leaving || !may_leave(body))
+        return false;
+    /* What it alone acknowledged is on enough of the others before it is not asked for any more. */
+    if (body->mode == GROUP_SEMI_SYNC && !body->degraded &&
+        (life_set_find(&books->needs.members, leaving->life.member) >= 0 ||
+         covered(books, &books->needs.members) < body->acks))
+        return false;
+    life_set_drop(&advice->body.in_sync, leaving->life.member);
+    if (body->target == leaving->life.member)
+        advice->body.target = 0;
+    if (sync && body->in_sync.count <= body->min_in_sync)
+        add(&advice->body.eligible, leaving->life);
+    propose(advice, REPLICA_LEFT_IN_SYNC, leaving->life.member, "it has not kept up");
+    return true;
+}
+
+static bool advise_joining(const struct in_sync *books, const struct group_body *body,
+                           struct instant now, struct in_sync_advice *advice)
+{
+    for (uint32_t i = 0; i < books->count; i++) {
+        const struct in_sync_follower *follower = &books->followers[i];
+
+        if (!joins(books, body, follower, now))
+            continue;
+        if (mode_now(books, body, now) == GROUP_SYNC &&
+            (!follower->covered || !life_set_has(&books->needs.members, follower->life)))
+            continue;
+        life_set_drop(&advice->body.eligible, follower->life.member);
+        add(&advice->body.in_sync, follower->life);
+        if (advice->body.in_sync.count >= body->min_in_sync)
+            memset(&advice->body.eligible, 0, sizeof advice->body.eligible);
+        propose(advice, REPLICA_JOINED_IN_SYNC, follower->life.member, "it has everything");
+        return true;
+    }
+    return false;
+}
+
+void in_sync_advise(const struct in_sync *books, const struct group_body *body,
+                    const struct group_body *open, struct instant now,
+                    struct in_sync_advice *advice)
+{
+    check(books);
+    *advice = (struct in_sync_advice){.body = *body};
+    if (!books->told)
+        return;
+    goal(books, body, open, now, &advice->needs);
+    advice->ask = !same_needs(&advice->needs, &books->needs);
+    /* Who is eligible has to have everything: needed until the document has let it go. */
+    if (advice->needs.mode != GROUP_SYNC && body->eligible.count > 0)
+        advice->ask = false;
+    if (open)
+        return;
+    if (advise_eligible(body, advice) || (advice->ask && body->mode != GROUP_SYNC))
+        return;
+    if (!advise_mode(books, body, now, advice) && !advise_leaving(books, body, now, advice))
+        (void)advise_joining(books, body, now, advice);
+}
+
+bool in_sync_flows(const struct in_sync *books, int64_t within_ms, struct instant now)
+{
+    const struct life_set *set = &books->needs.members;
+    uint32_t able = 0;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct in_sync_follower *follower = look(books, set->lives[i].member);
+
+        able += follower && follower->attached && !behind(follower, within_ms, now);
+    }
+    if (books->needs.mode == GROUP_SYNC)
+        return able == set->count && able >= books->needs.acks;
+    return books->needs.mode == GROUP_ASYNC || able >= books->needs.acks;
+}
+
+uint32_t in_sync_heir(const struct in_sync *books, const struct group_body *body,
+                      struct instant now)
+{
+    const struct in_sync_follower *best = NULL;
+
+    for (uint32_t i = 0; i < books->count; i++) {
+        const struct in_sync_follower *follower = &books->followers[i];
+
+        if (!life_set_has(&body->in_sync, follower->life) || !keeps_up(books, follower, now))
+            continue;
+        if (!best || position_compare(follower->position, best->position) > 0)
+            best = follower;
+    }
+    return best ? best->life.member : 0;
+}
+
+struct instant in_sync_next_deadline(const struct in_sync *books, const struct group_body *body,
+                                     struct instant now)
+{
+    struct instant deadline = NEVER;
+    int64_t waits[] = {books->lag_ms,
+                       body->mode == GROUP_SEMI_SYNC ? books->degrade_ms : INT64_MAX};
+
+    for (uint32_t i = 0; i < books->count; i++)
+        for (uint32_t w = 0; w < 2; w++) {
+            struct instant at = after_ms(books->followers[i].caught_up, waits[w]);
+
+            if (!passed(at, now))
+                deadline = earlier(deadline, at);
+        }
+    return deadline;
+}
