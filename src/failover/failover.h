@@ -18,24 +18,28 @@
 
 #include "base/instant.h"
 #include "schema/schema.h"
+#include "topology/fact.h"
 #include "topology/group.h"
 
 enum failover_health { FAILOVER_UNHEARD, FAILOVER_ALIVE, FAILOVER_SUSPECTED, FAILOVER_DEAD };
 
-/* Causes that have a delay of their own (`delay:` in the file). */
+/* Why the primary is another. The first four have a delay of their own (`delay:` in the file). */
 enum failover_cause {
-    CAUSE_NONE,
+    CAUSE_NONE, /* it was over before this leader came: not known */
     CAUSE_PROCESS,
     CAUSE_STUCK,
     CAUSE_NODE,
     CAUSE_SILENCE,
-    CAUSE_REFUSED,
+    CAUSE_REFUSED, /* it was named and did not take over */
+    CAUSE_LEFT,    /* it stepped down in order: its node stops */
     CAUSE_SWITCHOVER,
     CAUSE_OPERATOR,
-    CAUSE_MAINTENANCE,
+    CAUSE_MAINTENANCE, /* of its node; or the node left the group's file */
     CAUSE_FIRST,
     CAUSES
 };
+
+const char *failover_cause_name(enum failover_cause cause); /* `its process ended` */
 
 struct failover_rules {
     int64_t heartbeat_ms;
@@ -54,6 +58,7 @@ struct failover_rules {
 };
 
 struct failover_member {
+    char name[GROUP_NAME_MAX]; /* of its node; for sentences */
     struct life
         life;       /* the run that the document knows; member 0: not a member of the cluster yet */
     uint8_t health; /* enum failover_health, of that run */
@@ -81,6 +86,7 @@ enum failover_order_kind { ORDER_NONE, ORDER_SWITCHOVER, ORDER_FAILOVER };
 
 /* From people. `to`: place of the member; UINT32_MAX: whoever is best. */
 struct failover_order {
+    uint64_t number; /* the caller's own: comes back with the answer */
     enum failover_order_kind kind;
     uint32_t to;
     bool accept_loss; /* ORDER_FAILOVER: also one that is not known to have everything */
@@ -112,10 +118,12 @@ struct failover_record {
     int64_t detect_ms, decide_ms, fence_ms, promise_ms, promote_ms, verify_ms, total_ms;
     uint64_t waited, failed; /* clients, on all nodes that said so */
     uint64_t
-        lost_bytes; /* estimated: how far the old primary was known to be beyond the new one; UINT64_MAX unknown */
+        lost_bytes; /* of acknowledged writes, at most: how far anybody was known to be beyond the new primary. 0 where the mode says that nothing is lost; UINT64_MAX unknown */
 };
 
 enum failover_phase {
+    FAILOVER_STANDING_BY, /* this node does not lead, or must not act */
+    FAILOVER_CREATING,
     FAILOVER_WATCHING,
     FAILOVER_DELAYING,
     FAILOVER_ISOLATING,
@@ -126,22 +134,14 @@ enum failover_phase {
     FAILOVER_PHASES
 };
 
+const char *failover_phase_name(enum failover_phase phase); /* `watching` */
+
 enum failover_action_kind {
     FAILOVER_CREATE, /* the group, with `body` */
     FAILOVER_UPDATE, /* based on `epoch` and `version`: `body`, `unclean` */
-    FAILOVER_RECORD, /* `record` is complete */
-    FAILOVER_TELL,   /* `fact`, `sentence` */
-    FAILOVER_ANSWER, /* to the order: `done`, `sentence` */
-};
-
-enum failover_fact {
-    FAILOVER_BEGAN,
-    FAILOVER_STRANDED_FACT,
-    FAILOVER_UNCLEAN_FACT,
-    FAILOVER_CANDIDATE_FAILED,
-    FAILOVER_PAUSED_FACT,
-    FAILOVER_DRY_RUN,
-    FAILOVER_FLAPPING
+    FAILOVER_RECORD, /* `record` is complete: failover_fact makes it a fact */
+    FAILOVER_TELL,   /* likewise: `code`, `about`, `sentence`; of a dry run also `record` */
+    FAILOVER_ANSWER, /* to order `number`: `done`, `sentence` */
 };
 
 struct failover_action {
@@ -149,13 +149,15 @@ struct failover_action {
     uint64_t epoch, version;
     struct group_body body;
     bool unclean, done;
-    enum failover_fact fact;
-    uint32_t about; /* member */
+    enum fact_code code;
+    uint32_t about; /* member; 0: none */
+    uint64_t number;
     struct failover_record record;
     char sentence[GROUP_SENTENCE_MAX];
 };
 
-enum { FAILOVER_ACTIONS_MAX = 6 };
+/* A proposal, two answers (one to an order that came too many), a record, and the rest to tell of. */
+enum { FAILOVER_ACTIONS_MAX = 12 };
 
 struct failover_actions {
     uint32_t count;
@@ -168,12 +170,15 @@ void failover_init(struct failover *failover, const struct failover_rules *rules
 /* Things may have changed, or a deadline has passed. At most one CREATE or UPDATE is out at a time. */
 void failover_step(struct failover *failover, const struct failover_view *view, struct instant now,
                    struct failover_actions *out);
-/* What became of the CREATE or UPDATE: done, refused (stale counts as that), or unknown. A step follows. */
+/* What became of the CREATE or UPDATE: done; or refused, stale or unknown. A step follows. One that is not answered within a lease and `timeout_ms` counts as
+ * unknown: what is based on a version can be asked twice. */
 void failover_proposed(struct failover *failover, bool done, struct instant now);
-/* A step follows, and FAILOVER_ANSWER in that or a later one. One at a time: another is answered as refused. */
+/* A step follows, and FAILOVER_ANSWER in that or a later one. One at a time: another is answered as refused. Who stops leading answers too. */
 void failover_ordered(struct failover *failover, const struct failover_order *order,
                       struct instant now);
 struct instant failover_next_deadline(const struct failover *failover);
+/* RECORD and TELL as a fact about `group`, with its numbers. */
+void failover_fact(const struct failover_action *action, const char *group, struct fact *fact);
 enum failover_phase failover_phase_of(const struct failover *failover);
 /* What would happen if the primary failed now; costs nothing and changes nothing. For status, dry runs and the hourly fact. */
 void failover_outlook(const struct failover *failover, const struct failover_view *view,
