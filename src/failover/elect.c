@@ -48,7 +48,7 @@ bool member_short(const struct failover *f, const struct failover_view *view,
 {
     const struct failover_memory *memory = memory_of(f, member->life);
 
-    return memory && member_frozen(view, member) &&
+    return memory && memory->epoch == f->served && member_frozen(view, member) &&
            position_compare(member->report.position, memory->high) < 0;
 }
 
@@ -295,17 +295,21 @@ static bool may_still(const struct question *q, const struct failover_member *m)
 static void explain(const struct question *q, struct elected *out)
 {
     char *why = out->outlook.why_nobody;
-    size_t len;
+    const char *before = "";
 
     if (frozen_asked(q) && q->kind == ELECT_NOW && !out->enough && out->counted > 0)
-        snprintf(why, GROUP_SENTENCE_MAX, "%" PRIu32 " of %" PRIu32
-                 " members in sync must have promised, %" PRIu32 " %s: ", out->needed,
-                 q->view->body.in_sync.count, out->counted, out->counted == 1 ? "has" : "have");
+        snprintf(why, GROUP_SENTENCE_MAX,
+                 "%" PRIu32 " of %" PRIu32 " members in sync must have promised, %" PRIu32 " %s: ",
+                 out->needed, q->view->body.in_sync.count, out->counted,
+                 out->counted == 1 ? "has" : "have");
     for (uint32_t i = 0; i < q->view->count; i++) {
-        len = strlen(why);
-        if (out->outlook.candidates[i].why[0])
-            snprintf(why + len, GROUP_SENTENCE_MAX - len, "%s%s %s", i ? "; " : "",
-                     q->view->members[i].name, out->outlook.candidates[i].why);
+        size_t len = strlen(why);
+
+        if (!out->outlook.candidates[i].why[0])
+            continue;
+        snprintf(why + len, GROUP_SENTENCE_MAX - len, "%s%s %s", before, q->view->members[i].name,
+                 out->outlook.candidates[i].why);
+        before = "; ";
     }
     if (!why[0])
         snprintf(why, GROUP_SENTENCE_MAX, "the group has no members");
@@ -322,8 +326,8 @@ static int64_t expected(const struct failover *f)
     return f->rules.lease_ms + f->rules.promise_ms + 3 * f->rules.heartbeat_ms;
 }
 
-void elect(const struct failover *f, const struct failover_view *view,
-           enum elect_question question, struct instant now, struct elected *out)
+void elect(const struct failover *f, const struct failover_view *view, enum elect_question question,
+           struct instant now, struct elected *out)
 {
     struct question q = {.f = f, .view = view, .kind = question, .now = now};
     struct failover_outlook *outlook = &out->outlook;

@@ -25,6 +25,8 @@ enum failover_span {
 struct failover_walk {
     bool on;
     bool begun; /* told of */
+    uint64_t
+        epoch; /* in which it began: in another one it is over. 0: over as soon as somebody serves */
     enum failover_cause cause;
     uint32_t from, zone; /* member that was primary, its zone; 0: not known */
     bool planned, unclean;
@@ -76,11 +78,13 @@ struct failover {
 
     bool seen; /* `paused`, `body`, `version` are of the step before */
     bool paused;
-    uint64_t version;
+    uint64_t epoch, version;
     struct group_body body;
+    uint64_t served; /* the last epoch in which a primary served */
 
     struct failover_proposal proposal;
     struct failover_walk walk;
+    struct instant named_at;   /* the primary of this epoch is known since */
     struct instant well_at;    /* the primary was last known to be well; {0}: never */
     struct instant unheard;    /* the primary has not been heard since; NEVER: it was */
     struct instant enough_at;  /* enough members have promised since; NEVER: they have not */
@@ -97,8 +101,11 @@ struct failover {
     uint32_t order_member;       /* it is about; 0: whoever is best */
     bool order_taken;            /* its checks have passed, and it is under way */
     struct instant order_at;
-    uint64_t too_many; /* number of an order that came meanwhile; 0: none */
+    struct instant leave_at; /* a switchover that nobody ordered is not tried before */
+    bool too_many_waits;     /* an order came meanwhile: `too_many` is its number */
+    uint64_t too_many;
     struct instant dry_run_at;
-    struct instant record_at; /* counts of clients are gathered until then; NEVER: no record waits */
+    struct instant
+        record_at; /* counts of clients are gathered until then; NEVER: no record waits */
     struct failover_record record;
 };
