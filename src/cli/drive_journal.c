@@ -388,11 +388,11 @@ static void make_head(const struct load_options *options, struct journal_head *h
 static bool sync_folder(const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
-    autofree char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char folder[LOAD_PATH_MAX + 1] = ".";
     autoclose int fd = -1;
 
-    if (!folder)
-        return err_system(err, "open the folder of '%s'", path);
+    if (slash)
+        bytes_to_string(bytes_of(path, (size_t)(slash - path) + 1), folder, sizeof folder);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return (fd >= 0 && fsync(fd) == 0) || err_system(err, "sync the folder of '%s'", path);
 }

@@ -240,8 +240,10 @@ bool journal_asks_again(struct bytes word)
 
 int64_t journal_pause_ms(uint32_t failures, uint32_t hosts)
 {
-    uint32_t rounds = failures / (hosts ? hosts : 1);
+    uint32_t rounds;
 
+    must(hosts > 0);
+    rounds = failures / hosts;
     if (rounds == 0 || failures % hosts != 0)
         return 0;
     return rounds > 3 ? PAUSE_MS_MAX : 1 << (rounds - 1);

@@ -45,6 +45,14 @@ static bool take_number(struct bytes *line, int64_t maximum, int64_t *number)
     return text_parse_number(take_word(line), number) && *number >= 0 && *number <= maximum;
 }
 
+static bool is_prefix(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] <= ' ' || text.at[i] >= 127)
+            return false;
+    return text.len > 0 && text.len <= LOAD_PREFIX_MAX;
+}
+
 bool journal_read_head(struct bytes text, struct journal_head *head, size_t *used, struct err *err)
 {
     size_t end = bytes_find(text, '\n');
@@ -55,9 +63,8 @@ bool journal_read_head(struct bytes text, struct journal_head *head, size_t *use
         !bytes_equal(take_word(&line), BYTES("1")))
         return err_set(err, ERR_USAGE, "line 1: expected the head of a journal of `nines load`");
     prefix = take_word(&line);
-    if (prefix.len == 0 || prefix.len > LOAD_PREFIX_MAX ||
-        !take_number(&line, JOURNAL_IDS_MAX, &planned) ||
-        !take_number(&line, INT64_MAX / 2, &began_ms) || line.len > 0)
+    if (!is_prefix(prefix) || !take_number(&line, JOURNAL_IDS_MAX, &planned) ||
+        !take_number(&line, INT64_MAX / 4, &began_ms) || line.len > 0)
         return err_set(err, ERR_USAGE, "line 1: the head of the journal is damaged");
     *head = (struct journal_head){.planned = (uint64_t)planned, .began_ms = began_ms};
     bytes_to_string(prefix, head->prefix, sizeof head->prefix);

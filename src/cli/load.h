@@ -25,6 +25,7 @@ enum {
     LOAD_BODY_MAX = 64 << 20,
     LOAD_HOSTS_MAX = 32,
     LOAD_PREFIX_MAX = 64,
+    LOAD_PATH_MAX = 4095,
 };
 #define LOAD_DURATION_MAX_MS (24 * 3600 * 1000LL)
 

@@ -76,44 +76,45 @@ enum word_of { OF_HTTP = 1, OF_JOURNAL = 2, OF_VERIFY = 4, OF_LOADS = 3, OF_ALL 
 struct word {
     const char *name;
     enum word_kind kind;
+    unsigned of; /* enum word_of */
     size_t offset;
     int64_t minimum, maximum;
     const char *expected; /* what the value should have been */
-    unsigned of;          /* enum word_of */
 };
 
 #define FIELD(member) offsetof(struct load_options, member)
 
 static const struct word words[] = {
-    {"--rate", WORD_NUMBER, FIELD(rate), 0, LOAD_RATE_MAX, "a number from 0 to 10000000", OF_LOADS},
-    {"--for", WORD_DURATION, FIELD(duration_ms), 1, LOAD_DURATION_MAX_MS,
-     "a duration up to 24h, such as 30s", OF_LOADS},
-    {"--connections", WORD_NUMBER, FIELD(connections), 1, LOAD_CONNECTIONS_MAX,
-     "a number from 1 to 65536", OF_LOADS},
-    {"--timeout", WORD_DURATION, FIELD(timeout_ms), 1, 3600000, "a duration up to 1h, such as 5s",
-     OF_ALL},
-    {"--method", WORD_TOKEN, FIELD(method), 1, 16, "a method such as GET", OF_HTTP},
-    {"--header", WORD_HEADER, FIELD(headers), 3, 8192, "a field such as 'Accept: text/html'",
-     OF_HTTP},
-    {"--body-bytes", WORD_SIZE, FIELD(body_bytes), 0, LOAD_BODY_MAX,
-     "a size up to 64MiB, such as 512 or 16KiB", OF_HTTP},
-    {"--expect-body-bytes", WORD_SIZE, FIELD(expect_body_bytes), 0, INT64_MAX,
-     "a size such as 512 or 16KiB", OF_HTTP},
-    {"--keepalive", WORD_ON, FIELD(keep_alive), 0, 0, NULL, OF_HTTP},
-    {"--no-keepalive", WORD_OFF, FIELD(keep_alive), 0, 0, NULL, OF_HTTP},
-    {"--group-by", WORD_TOKEN, FIELD(group_by), 1, 255, "a header's name, such as X-Backend",
-     OF_HTTP},
-    {"--journal", WORD_TEXT, FIELD(journal), 1, 4095, "a file that does not exist yet", OF_JOURNAL},
-    {"--attempt", WORD_DURATION, FIELD(attempt_ms), 1, 3600000, "a duration up to 1h, such as 1s",
-     OF_JOURNAL},
-    {"--prefix", WORD_TOKEN, FIELD(prefix), 1, LOAD_PREFIX_MAX, "a word of up to 64 characters",
-     OF_JOURNAL},
-    {"--read-from", WORD_TEXT, FIELD(read_from), 1, 4095, "a URL such as redis://127.0.0.1:6379",
-     OF_JOURNAL},
-    {"--fault-at", WORD_NUMBER, FIELD(fault_ms), 0, INT64_MAX, "milliseconds since 1970",
-     OF_JOURNAL | OF_VERIFY},
-    {"--max-failures", WORD_NUMBER, FIELD(failures_max), 0, INT64_MAX, "a number", OF_LOADS},
-    {"--json", WORD_ON, FIELD(json), 0, 0, NULL, OF_ALL},
+    {"--rate", WORD_NUMBER, OF_LOADS, FIELD(rate), 0, LOAD_RATE_MAX, "a number from 0 to 10000000"},
+    {"--for", WORD_DURATION, OF_LOADS, FIELD(duration_ms), 1, LOAD_DURATION_MAX_MS,
+     "a duration up to 24h, such as 30s"},
+    {"--connections", WORD_NUMBER, OF_LOADS, FIELD(connections), 1, LOAD_CONNECTIONS_MAX,
+     "a number from 1 to 65536"},
+    {"--timeout", WORD_DURATION, OF_ALL, FIELD(timeout_ms), 1, 3600000,
+     "a duration up to 1h, such as 5s"},
+    {"--method", WORD_TOKEN, OF_HTTP, FIELD(method), 1, 16, "a method such as GET"},
+    {"--header", WORD_HEADER, OF_HTTP, FIELD(headers), 3, 8192,
+     "a field such as 'Accept: text/html'"},
+    {"--body-bytes", WORD_SIZE, OF_HTTP, FIELD(body_bytes), 0, LOAD_BODY_MAX,
+     "a size up to 64MiB, such as 512 or 16KiB"},
+    {"--expect-body-bytes", WORD_SIZE, OF_HTTP, FIELD(expect_body_bytes), 0, INT64_MAX,
+     "a size such as 512 or 16KiB"},
+    {"--keepalive", WORD_ON, OF_HTTP, FIELD(keep_alive), 0, 0, NULL},
+    {"--no-keepalive", WORD_OFF, OF_HTTP, FIELD(keep_alive), 0, 0, NULL},
+    {"--group-by", WORD_TOKEN, OF_HTTP, FIELD(group_by), 1, 255,
+     "a header's name, such as X-Backend"},
+    {"--journal", WORD_TEXT, OF_JOURNAL, FIELD(journal), 1, LOAD_PATH_MAX,
+     "a file that does not exist yet"},
+    {"--attempt", WORD_DURATION, OF_JOURNAL, FIELD(attempt_ms), 1, 3600000,
+     "a duration up to 1h, such as 1s"},
+    {"--prefix", WORD_TOKEN, OF_JOURNAL, FIELD(prefix), 1, LOAD_PREFIX_MAX,
+     "a word of up to 64 characters"},
+    {"--read-from", WORD_TEXT, OF_JOURNAL, FIELD(read_from), 1, 4095,
+     "a URL such as redis://127.0.0.1:6379"},
+    {"--fault-at", WORD_NUMBER, OF_JOURNAL | OF_VERIFY, FIELD(fault_ms), 0, INT64_MAX,
+     "milliseconds since 1970"},
+    {"--max-failures", WORD_NUMBER, OF_LOADS, FIELD(failures_max), 0, INT64_MAX, "a number"},
+    {"--json", WORD_ON, OF_ALL, FIELD(json), 0, 0, NULL},
 };
 
 /* No control characters, and none below `lowest`: a blank or '!'. */

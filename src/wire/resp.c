@@ -1,7 +1,7 @@
 /*
  * Reads and writes the Redis protocol.
  *
- * Everyday items, a bulk string and an array, are decided in one pass over their few digits. It never looks at the content of
+ * The everyday item, a short bulk string that is whole, is decided at a glance; all others take the long way. It never looks at the content of
  * a bulk string, and never twice at the same bytes of a long line.
  */
 #include "wire/resp.h"
@@ -483,6 +483,31 @@ static enum resp_verdict read_request(struct resp_parser *parser, struct bytes b
     return read_aggregate(parser, bytes, item, used);
 }
 
+/* The everyday item: a bulk string of a request, below 100 bytes and whole. False: it is none, and nothing was done. */
+static bool next_short_bulk(struct resp_parser *parser, struct bytes bytes, struct resp_item *item,
+                            size_t *used)
+{
+    const uint8_t *at = bytes.at;
+    size_t head = 4, len, end;
+
+    if (bytes.len < 6 || at[0] != '$' || (uint8_t)(at[1] - '0') >= 10)
+        return false;
+    len = (size_t)(at[1] - '0');
+    if (at[2] != '\r') {
+        if (len == 0 || (uint8_t)(at[2] - '0') >= 10 || at[3] != '\r')
+            return false;
+        len = len * 10 + (size_t)(at[2] - '0');
+        head = 5;
+    }
+    end = head + len;
+    if (at[head - 1] != '\n' || bytes.len < end + 2 || at[end] != '\r' || at[end + 1] != '\n' ||
+        len > parser->limits->bulk_max)
+        return false;
+    *item = (struct resp_item){.kind = RESP_BULK, .text = bytes_of(at + head, len)};
+    *used = end + 2;
+    return true;
+}
+
 enum resp_verdict resp_next(struct resp_parser *parser, struct bytes bytes, struct resp_item *item,
                             size_t *used)
 {
@@ -491,6 +516,8 @@ enum resp_verdict resp_next(struct resp_parser *parser, struct bytes bytes, stru
         return RESP_WRONG;
     if (bytes.len == 0 || bytes.len < parser->needed)
         return RESP_MORE;
+    if (parser->depth > 0 && parser->words == 0 && next_short_bulk(parser, bytes, item, used))
+        return complete(parser, item);
     *item = (struct resp_item){0};
     if (parser->request)
         return read_request(parser, bytes, item, used);
