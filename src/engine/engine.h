@@ -39,12 +39,13 @@ struct engine_probe {
 struct engine_config {
     int32_t kind;       /* enum engine_kind */
     struct ref command; /* items: struct engine_word: the script's program and arguments */
-    struct ref
-        process; /* likewise: the data service itself, run by the supervisor; or none: something else runs it */
+    /* likewise: the data service itself, run by the supervisor; or none: something else runs it */
+    struct ref process;
     struct ref user;      /* whom both become */
     struct ref directory; /* where they run */
     int64_t timeout_ms;   /* of a status, promise, promote, demote or follow */
     int64_t copy_ms;      /* of a rewind or copy */
+    int64_t stop_ms; /* when nines stops, or the group left the file: from SIGTERM to SIGKILL */
     int64_t restart_attempts, restart_window_ms;
     bool probed; /* `probe` was written */
     struct engine_probe probe;
@@ -52,6 +53,12 @@ struct engine_config {
 
 extern const struct option
     engine_options[]; /* rows of struct engine_config, for OPTION_INCLUDE in a group */
+
+/* What the rows alone cannot refuse; NULL: nothing. *key is the one to point at. */
+const char *engine_contradiction(const struct engine_config *config, struct image image,
+                                 const char **key);
+/* Writes a probe's text as the bytes that go over the wire: \r \n \t \\ \xHH, and `{epoch}`. False: it is not such a text, or does not fit. */
+MUST_USE bool engine_unescape(struct bytes text, uint64_t epoch, struct buf *out);
 
 /* ---- running ---- */
 
@@ -98,11 +105,25 @@ void engine_close(struct engine *engine); /* NULL is fine; nothing is answered a
 
 struct probe;
 
-typedef void probe_done(void *context, bool answered, const char *sentence);
+struct probe_events {
+    /* The local port of its connection, before anything is sent on it (from inside probe_begin, where the kernel has chosen one by then): what lets it through
+     * while others wait (group_record.probe_port) is told now. */
+    void (*bound)(void *context, uint16_t port);
+    /* Once, never from inside; the probe is freed by then. `sentence`: why not; "" when it was answered. */
+    void (*done)(void *context, bool answered, const char *sentence);
+};
 
-/* Connects to `address` (from `from_port` when not 0), sends, and waits for what is expected, all within the configured time. `done` follows once, never from
- * inside; the probe is freed by then. */
-MUST_USE bool probe_begin(struct probe **probe, struct loop *loop, const struct engine_probe *what,
-                          struct image image, const struct address *address, uint64_t epoch,
-                          probe_done *done, void *context, struct err *err);
-void probe_cancel(struct probe *probe); /* without `done` */
+struct probe_options {
+    struct loop *loop;
+    const struct engine_probe *what;
+    struct image image;     /* which `what` lies in; not needed after probe_begin */
+    struct address address; /* of the data service, or of the listener before it */
+    uint64_t epoch;         /* what `{epoch}` becomes */
+    const struct probe_events *events;
+    void *context;
+};
+
+/* Connects, sends, and waits for what is expected, all within the configured time. */
+MUST_USE bool probe_begin(struct probe **probe, const struct probe_options *options,
+                          struct err *err);
+void probe_cancel(struct probe *probe); /* without `done`; NULL is fine */

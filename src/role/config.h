@@ -4,7 +4,9 @@
 #pragma once
 
 #include "balancer/balancer.h"
+#include "engine/engine.h"
 #include "health/health.h"
+#include "replication/replication.h"
 #include "schema/schema.h"
 
 enum {
@@ -86,6 +88,14 @@ struct config_pool {
     struct health_check check;
 };
 
+/* A replicated set of data. */
+struct config_group {
+    struct replication_config replication; /* first: begins with the item */
+    struct engine_config engine;
+    uint32_t
+        slot; /* of the scoreboard's groups, processes and programs; kept for as long as the name stays */
+};
+
 struct config_limits {
     int64_t sessions;     /* client connections of one worker */
     int64_t buffer_bytes; /* payload of one buffer */
@@ -112,6 +122,7 @@ struct config {
     struct ref services;  /* struct balancer_service */
     struct ref pools;     /* struct config_pool */
     struct ref addresses; /* struct config_address */
+    struct ref groups;    /* struct config_group */
     uint32_t node;        /* index of this node */
     char machine[65];   /* this machine's host name: the node's name where the file has no nodes */
     uint32_t listeners; /* how many the services have together */
@@ -143,6 +154,8 @@ void config_compare_at_start(struct image started, struct image now, struct buf 
 MUST_USE bool config_survey(const char *file, bool colour, struct buf *image, struct buf *findings);
 /* This node; NULL where the file has no nodes. */
 const struct config_node *config_own_node(struct image image);
+/* By its slot; NULL: no group has it. */
+const struct config_group *config_group_at(struct image image, uint32_t slot);
 /* Whether there are other nodes, so that this one listens for them and proves who it is. */
 static inline bool config_has_peers(const struct config *config)
 {

@@ -37,6 +37,10 @@ void config_settle_nodes(struct config_work *work);
 void config_settle_addresses(struct config_work *work);
 /* Chooses this node. */
 void config_choose_node(struct config_work *work);
+/* What a group may not say. */
+void config_check_groups(struct config_work *work);
+/* Gives every group its slot. */
+void config_number_groups(struct config_work *work);
 /* Gives every service and backend its slot of the scoreboard, and every listener its index. */
 void config_number(struct config_work *work);
 /* Looks up every name, all at once; what does not resolve in five seconds is a finding. */

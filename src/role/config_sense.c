@@ -204,4 +204,5 @@ void config_sense(struct config_work *work)
         check_service(work, &services[i]);
     for (uint32_t i = 0; i < config->pools.count; i++)
         check_pool(work, &pools[i]);
+    config_check_groups(work);
 }

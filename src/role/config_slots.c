@@ -191,4 +191,5 @@ void config_number(struct config_work *work)
     number_services(work);
     number_backends(work);
     number_listeners(work);
+    config_number_groups(work);
 }

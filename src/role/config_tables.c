@@ -3,6 +3,8 @@
  */
 #include "role/config.h"
 
+#include "process/scoreboard.h"
+
 #include <stddef.h>
 
 #define ROOT(member) offsetof(struct config, member)
@@ -128,6 +130,14 @@ static const struct option virtual_rows[] = {
 
 static const char *const loops[] = {"auto", "epoll", "uring", NULL};
 
+static const struct option group_rows[] = {
+    {"", OPTION_INCLUDE, offsetof(struct config_group, replication), 0, 0, NULL, AT_RELOAD, 0, "",
+     .rows = replication_options},
+    {"", OPTION_INCLUDE, offsetof(struct config_group, engine), 0, 0, NULL, AT_RELOAD, 0, "",
+     .rows = engine_options},
+    {0},
+};
+
 const struct option config_options[] = {
     {"cluster", OPTION_TEXT, ROOT(cluster), 1, CONFIG_NAME_MAX - 1, "nines", AT_START, 0,
      "The cluster's name."},
@@ -165,5 +175,8 @@ const struct option config_options[] = {
     {"addresses", OPTION_MAP, ROOT(addresses), 0, CONFIG_ADDRESSES_MAX, NULL, AT_RELOAD, 0,
      "Virtual addresses by name: each is on one node at a time, and moves when that one fails.",
      .rows = virtual_rows, .item_size = sizeof(struct config_address), .short_key = "address"},
+    {"groups", OPTION_MAP, ROOT(groups), 0, GROUPS_MAX, NULL, AT_RELOAD, 0,
+     "Replicated sets of data, each with one primary and its secondaries, by name.",
+     .rows = group_rows, .item_size = sizeof(struct config_group)},
     {0},
 };

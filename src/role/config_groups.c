@@ -1,0 +1,93 @@
+/*
+ * The groups of a configuration: what the rows alone cannot refuse, and their slots of the scoreboard.
+ *
+ * A slot that a group of the generation before had is not given to another at once, because the processes of that group may still be ending in it.
+ */
+#include "role/config_parts.h"
+
+#include "process/scoreboard.h"
+
+#include <string.h>
+
+_Static_assert(offsetof(struct config_group, replication.item) == 0, "an item of a map");
+
+static void check_group(struct config_work *work, const struct config_group *group)
+{
+    const char *key;
+    const char *why = engine_contradiction(&group->engine, config_image(work), &key);
+
+    if (why)
+        config_find(work, &group->replication.item, key, NULL, "%s", why);
+}
+
+void config_check_groups(struct config_work *work)
+{
+    const struct config *config = config_root(work);
+    const struct config_group *groups = config_items(work, config->groups, sizeof *groups);
+
+    for (uint32_t i = 0; i < config->groups.count; i++)
+        check_group(work, &groups[i]);
+}
+
+const struct config_group *config_group_at(struct image image, uint32_t slot)
+{
+    const struct config *config = config_of(image);
+    const struct config_group *groups = image_items(image, config->groups, sizeof *groups);
+
+    for (uint32_t i = 0; i < config->groups.count; i++)
+        if (groups[i].slot == slot)
+            return &groups[i];
+    return NULL;
+}
+
+static uint32_t previous_slot(struct image previous, struct image now, struct ref name)
+{
+    const struct config *config = config_of(previous);
+    const struct config_group *groups = image_items(previous, config->groups, sizeof *groups);
+
+    for (uint32_t i = 0; i < config->groups.count; i++)
+        if (bytes_equal(image_text(previous, groups[i].replication.item.name),
+                        image_text(now, name)))
+            return groups[i].slot;
+    return UINT32_MAX;
+}
+
+static bool is_taken(const struct config_group *groups, uint32_t count, uint32_t slot)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (groups[i].slot == slot)
+            return true;
+    return false;
+}
+
+/* There are as many slots as groups can be, so one is always found; one that the previous generation used only where no other is left. */
+static uint32_t free_slot(struct image previous, const struct config_group *groups, uint32_t count)
+{
+    uint32_t second_best = UINT32_MAX;
+
+    for (uint32_t slot = 0; slot < GROUPS_MAX; slot++) {
+        if (is_taken(groups, count, slot))
+            continue;
+        if (!previous.len || !config_group_at(previous, slot))
+            return slot;
+        second_best = slot;
+    }
+    must(second_best != UINT32_MAX);
+    return second_best;
+}
+
+void config_number_groups(struct config_work *work)
+{
+    struct image previous = work->request->previous;
+    const struct config *config = config_root(work);
+    struct config_group *groups = config_items(work, config->groups, sizeof *groups);
+    uint32_t count = config->groups.count;
+
+    for (uint32_t i = 0; i < count; i++)
+        groups[i].slot = previous.len ? previous_slot(previous, config_image(work),
+                                                      groups[i].replication.item.name)
+                                      : UINT32_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        if (groups[i].slot == UINT32_MAX)
+            groups[i].slot = free_slot(previous, groups, count);
+}
