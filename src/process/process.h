@@ -58,6 +58,49 @@ MUST_USE bool process_die_with_parent(int channel, struct err *err);
 void process_title_begin(int argc, char **argv);
 void process_set_title(const char *title);
 
+/* ---- programs of others: what nines runs for a group (managed.h decides when) ---- */
+
+enum { LAUNCH_GROUPS_MAX = 64, LAUNCH_TAG_MAX = 128 };
+
+/* Whom a program becomes. */
+struct launch_user {
+    bool any; /* false: it stays who this process is */
+    uint32_t user, group;
+    char name[64], home[256];
+    int group_count;
+    uint32_t groups[LAUNCH_GROUPS_MAX];
+};
+
+struct launch {
+    const char *const
+        *arguments; /* NULL-terminated; the first is looked for in PATH when it has no slash */
+    const char *directory;
+    const struct launch_user *user;
+    const char
+        *tag; /* `NINES_RUN=…`, in its environment and in that of all it starts: see tree_kill */
+    const char *const *variables; /* further ones, `NAME=value`, NULL-terminated; NULL: none */
+    int in, out, error;           /* become its descriptors 0, 1 and 2; in -1: /dev/null */
+};
+
+/* Looks a user up; `name` is nobody's concern unless this process is root. */
+MUST_USE bool launch_user_find(struct launch_user *user, const char *name, struct err *err);
+/*
+ * Starts a program in a session of its own, which dies when this process dies: the program itself, by the kernel's hand; what it started, unless it looks after that
+ * itself, is left. It has no descriptor but the three, no blocked or ignored signals, no capabilities but those of its user. What goes wrong in the child
+ * (the directory, the program) is a sentence on its standard error and exit code 127.
+ */
+MUST_USE bool launch(const struct launch *launch, int *pid, int *pidfd, struct err *err);
+
+/* Orphans of what it starts become this process's own children, so that none is out of sight. Once. */
+MUST_USE bool tree_adopt(struct err *err);
+/*
+ * Sends SIGKILL to all that belongs to a run: the process `leader`, its session and group, what descends from them, and orphans that carry its tag. Answers how many are
+ * left that have not ended, the leader included; it is called until that is 0. The leader is our child and not reaped, so that its number is its own.
+ */
+uint32_t tree_kill(int leader, const char *tag);
+/* Reaps orphans that have ended; never a process for which `is_ours` is true. */
+void tree_reap_orphans(bool (*is_ours)(const void *context, int pid), const void *context);
+
 /* ---- restart with back-off: pure ---- */
 
 struct restart {

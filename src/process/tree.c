@@ -1,0 +1,180 @@
+/*
+ * Finds and kills all that belongs to a run, in /proc: there is no other place that knows, where control groups are not ours to write.
+ *
+ * What escapes: a process that left its session, whose parents have all ended, and that wiped its environment. It was then made to escape.
+ */
+#include "process/process.h"
+
+#include "base/own.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PROCESSES_MAX = 32768, ENVIRONMENT_MAX = 64 << 10, ROUNDS_MAX = 64 };
+
+struct relation {
+    int pid, parent, group, session;
+    uint64_t started;
+    bool ended, belongs;
+};
+
+/* The fields behind the name, which may hold anything but ends with the last parenthesis. */
+static bool read_relation(int pid, struct relation *relation)
+{
+    char path[32], text[512];
+    autoclose int fd = -1;
+    const char *rest;
+    char state;
+    ssize_t len;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    len = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (len <= 0)
+        return false;
+    text[len] = '\0';
+    rest = strrchr(text, ')');
+    *relation = (struct relation){.pid = pid};
+    if (!rest || sscanf(rest + 1,
+                        " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+                        "%" SCNu64,
+                        &state, &relation->parent, &relation->group, &relation->session,
+                        &relation->started) != 5)
+        return false;
+    relation->ended = state == 'Z' || state == 'X';
+    return true;
+}
+
+static uint32_t read_all(struct relation *all)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    uint32_t count = 0;
+
+    if (!directory)
+        return 0;
+    while (count < PROCESSES_MAX && (entry = readdir(directory))) {
+        char *end;
+        long pid = strtol(entry->d_name, &end, 10);
+
+        if (*end == '\0' && pid > 0 && read_relation((int)pid, &all[count]))
+            count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+/* A variable of its environment as it was when it began. */
+static bool has_tag(int pid, const char *tag)
+{
+    static char text[ENVIRONMENT_MAX];
+    size_t size = strlen(tag) + 1;
+    char path[32];
+    autoclose int fd = -1;
+    ssize_t len;
+
+    snprintf(path, sizeof path, "/proc/%d/environ", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    len = fd < 0 ? -1 : read(fd, text, sizeof text);
+    for (ssize_t at = 0; at + (ssize_t)size <= len;) {
+        if (memcmp(text + at, tag, size) == 0)
+            return true;
+        at += (ssize_t)strnlen(text + at, (size_t)(len - at)) + 1;
+    }
+    return false;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+    const struct relation *left = a, *right = b;
+
+    return left->pid < right->pid ? -1 : left->pid > right->pid;
+}
+
+static bool parent_belongs(const struct relation *all, uint32_t count, int parent)
+{
+    const struct relation key = {.pid = parent};
+    const struct relation *found = bsearch(&key, all, count, sizeof key, compare_pids);
+
+    return found && found->belongs;
+}
+
+static bool belongs(const struct relation *all, uint32_t count, const struct relation *one,
+                    int leader, const char *tag)
+{
+    if (one->pid == leader || one->session == leader || one->group == leader)
+        return true;
+    if (one->parent == getpid())
+        return has_tag(one->pid, tag);
+    return parent_belongs(all, count, one->parent);
+}
+
+/* Until nothing more is found: a grandchild may stand before its parent. */
+static void mark(struct relation *all, uint32_t count, int leader, const char *tag)
+{
+    bool more = true;
+
+    for (int round = 0; more && round < ROUNDS_MAX; round++) {
+        more = false;
+        for (uint32_t i = 0; i < count; i++)
+            if (!all[i].belongs && belongs(all, count, &all[i], leader, tag))
+                all[i].belongs = more = true;
+    }
+}
+
+/* The number may have become another's since it was read: what is held is looked at again before it is killed. */
+static void kill_one(const struct relation *relation)
+{
+    autoclose int fd = (int)syscall(SYS_pidfd_open, relation->pid, 0);
+    struct relation now;
+
+    if (fd < 0 || !read_relation(relation->pid, &now) || now.started != relation->started)
+        return;
+    (void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+}
+
+uint32_t tree_kill(int leader, const char *tag)
+{
+    static struct relation all[PROCESSES_MAX];
+    uint32_t count, left = 0;
+
+    (void)kill(-leader, SIGKILL); /* most of it, before anything is searched for */
+    count = read_all(all);
+    qsort(all, count, sizeof *all, compare_pids);
+    mark(all, count, leader, tag);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!all[i].belongs || all[i].ended)
+            continue;
+        kill_one(&all[i]);
+        left++;
+    }
+    return left;
+}
+
+bool tree_adopt(struct err *err)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ||
+           err_system(err, "adopt what the processes of groups leave behind");
+}
+
+void tree_reap_orphans(bool (*is_ours)(const void *context, int pid), const void *context)
+{
+    for (;;) {
+        siginfo_t info = {0};
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 ||
+            is_ours(context, info.si_pid))
+            return;
+        (void)waitpid(info.si_pid, NULL, WNOHANG);
+    }
+}
