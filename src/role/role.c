@@ -111,6 +111,20 @@ static void hand_link_on(struct role *role)
         own_close(&fd);
 }
 
+/* What comes before the role has begun is of the life before it: programs end with their agent, and processes stand in the scoreboard. */
+static bool take_process(struct role *role, struct frame *frame, struct err *err)
+{
+    struct process_word word;
+
+    if (frame->len != sizeof word || frame->number >= GROUPS_MAX)
+        return err_set(err, ERR_PEER, "a message of type %u has %u bytes", frame->type, frame->len);
+    memcpy(&word, frame->body, sizeof word);
+    if (role->current && role->events->process)
+        role->events->process(role, (enum message)frame->type, (uint32_t)frame->number, &word,
+                              frame_take_fd(frame, 0));
+    return true;
+}
+
 /* False: this frame should never have come. */
 static bool take(struct role *role, struct frame *frame, struct err *err)
 {
@@ -138,6 +152,16 @@ static bool take(struct role *role, struct frame *frame, struct err *err)
     case MESSAGE_LINK:
         take_link(role, frame);
         return true;
+    case MESSAGE_PROCESS_STARTED:
+    case MESSAGE_PROCESS_ENDED:
+    case MESSAGE_PROGRAM_STARTED:
+    case MESSAGE_PROGRAM_ENDED:
+        return take_process(role, frame, err);
+    case MESSAGE_PROCESS_START:
+    case MESSAGE_PROCESS_KILL:
+    case MESSAGE_PROGRAM_START:
+    case MESSAGE_PROGRAM_KILL:
+    case MESSAGE_FENCE:
     case MESSAGE_READ:
     case MESSAGE_READY:
     case MESSAGE_DRAINED:
@@ -400,6 +424,15 @@ bool role_announce(struct role *role, struct err *err)
     struct frame frame = {.type = MESSAGE_ANNOUNCE};
 
     (void)role;
+    return channel_send(CHANNEL_FD, &frame, err);
+}
+
+bool role_order(struct role *role, enum message order, uint32_t slot, struct err *err)
+{
+    struct frame frame = {.type = order, .number = slot};
+
+    must(role->kind == ROLE_AGENT && slot < GROUPS_MAX);
+    must(order >= MESSAGE_PROCESS_START && order <= MESSAGE_FENCE);
     return channel_send(CHANNEL_FD, &frame, err);
 }
 

@@ -62,6 +62,9 @@ struct role_events {
     void (*linked)(struct role *role, int fd);
     /* The agent: the supervisor looked at the leases after role_look said `number`; 0: a virtual address came or went unasked. */
     void (*looked)(struct role *role, uint64_t number);
+    /* The agent: what became of a group's process or program (messages.h). `fd`: of MESSAGE_PROGRAM_STARTED, the callee's; -1. */
+    void (*process)(struct role *role, enum message what, uint32_t slot,
+                    const struct process_word *word, int fd);
     /* Once, before the process ends in order: closes what `begin` opened. */
     void (*end)(struct role *role);
 };
@@ -97,6 +100,8 @@ void role_drained(struct role *role);
 void role_fail(struct role *role);
 /* Asks the supervisor to read the configuration again; `reloaded` follows. False: the channel is full or gone. */
 MUST_USE bool role_reload(struct role *role, struct err *err);
+/* The agent: MESSAGE_PROCESS_START to MESSAGE_FENCE. False: the channel is full or gone. */
+MUST_USE bool role_order(struct role *role, enum message order, uint32_t slot, struct err *err);
 
 /* The agent: leases in the scoreboard changed; `looked` follows with the number. False: the channel is full or gone, to be tried again. */
 MUST_USE bool role_look(struct role *role, uint64_t number, struct err *err);

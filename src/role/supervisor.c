@@ -148,6 +148,7 @@ static void act(struct supervisor *supervisor, const struct supervise_action *ac
         generation_retire_listeners(supervisor);
         break;
     case ACTION_END:
+        processes_stop(supervisor);
         supervisor->over = true;
         break;
     }
@@ -191,6 +192,13 @@ static void reopen_logs(struct supervisor *supervisor)
     children_tell(supervisor, ROLE_MONITOR, &frame);
 }
 
+static void stop(struct supervisor *supervisor)
+{
+    if (supervisor->core.phase >= SUPERVISE_DRAINING) /* the second time */
+        processes_hurry(supervisor);
+    supervisor_event(supervisor, EVENT_ASKED_TO_STOP, 0, 0);
+}
+
 static void on_signal(struct supervisor *supervisor)
 {
     struct signalfd_siginfo info;
@@ -201,13 +209,13 @@ static void on_signal(struct supervisor *supervisor)
         else if (info.ssi_signo == SIGUSR1)
             reopen_logs(supervisor);
         else
-            supervisor_event(supervisor, EVENT_ASKED_TO_STOP, 0, 0);
+            stop(supervisor);
         decide(supervisor);
     }
 }
 
 enum {
-    POLLED_MAX = 3 + 2 * (ROLES_MAX + 1),
+    POLLED_MAX = 4 + 2 * (ROLES_MAX + 1),
     READER_SLOT = ROLES_MAX,
     ADDRESSES_SLOT, /* the end of something is the timer's ring, the rest is news of interfaces */
 };
@@ -268,6 +276,7 @@ static void wait_and_listen(struct supervisor *supervisor)
     struct polled polled = {0};
 
     poll_also(&polled, supervisor->signal_fd, 0, false);
+    poll_also(&polled, supervisor->processes.epoll_fd, 0, false);
     poll_also(&polled, supervisor->addresses.timer_fd, ADDRESSES_SLOT, true);
     poll_also(&polled, supervisor->addresses.interfaces.news_fd, ADDRESSES_SLOT, false);
     poll_child(&polled, &supervisor->reading.child, READER_SLOT);
@@ -277,7 +286,9 @@ static void wait_and_listen(struct supervisor *supervisor)
         return;
     if (polled.fds[0].revents)
         on_signal(supervisor);
-    for (uint32_t i = 1; i < polled.count; i++)
+    if (polled.fds[1].revents)
+        processes_look(supervisor);
+    for (uint32_t i = 2; i < polled.count; i++)
         if (polled.fds[i].revents)
             on_ready_fd(supervisor, polled.slots[i], polled.ends[i]);
 }
@@ -301,7 +312,7 @@ static void run(struct supervisor *supervisor)
     supervise_init(&supervisor->core, clock_now(), &actions);
     for (uint32_t i = 0; i < actions.count; i++)
         act(supervisor, &actions.at[i]);
-    while (!supervisor->over) {
+    while (!supervisor->over || !processes_ended(supervisor)) {
         wait_and_listen(supervisor);
         children_look_at_beats(supervisor);
         supervisor_event(supervisor, EVENT_TICK, 0, 0);
@@ -346,7 +357,7 @@ static bool begin(struct supervisor *supervisor, struct err *err)
     supervisor->pet_ms = notify_watchdog_ms();
     supervisor->pet_at = supervisor->pet_ms > 0 ? clock_now() : NEVER;
     if (!close_inherited(err) || !take_signals(supervisor, err) ||
-        !scoreboard_create(&supervisor->board_fd, err) ||
+        !processes_open(supervisor, err) || !scoreboard_create(&supervisor->board_fd, err) ||
         !scoreboard_map(supervisor->board_fd, &supervisor->board, err))
         return false;
     atomic_store_explicit(&supervisor->board->started_ms, (uint64_t)clock_wall_ms(),

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "process/interfaces.h"
+#include "process/managed.h"
 #include "process/process.h"
 #include "process/supervise.h"
 #include "role/config.h"
@@ -78,6 +79,47 @@ struct virtual_addresses {
     struct instant announced; /* everything, anew; not more often than once a second */
 };
 
+enum run_kind { RUN_PROCESS, RUN_PROGRAM, RUN_KINDS };
+
+enum {
+    RUN_WORDS_MAX = 64,    /* of a command line */
+    OUTPUT_LINE_MAX = 512, /* a longer one is cut */
+    OUTPUT_LINES_MAX = 50, /* of one run in a second go into the log; more are counted */
+};
+
+/* What a run says on its standard output and error, on the way to the log. */
+struct output {
+    int fd; /* -1: none */
+    uint32_t len, lines;
+    uint64_t dropped;
+    struct instant second; /* since when `lines` counts */
+    char line[OUTPUT_LINE_MAX];
+};
+
+/* A group's process or program. */
+struct run {
+    struct managed core;
+    enum run_kind kind;
+    uint32_t slot;
+    int pid, pidfd; /* -1: none */
+    int stream;     /* a program's, until the agent gets it; -1 */
+    bool ended;     /* the leader has, and is not reaped: what it started is looked for */
+    bool buried;    /* its end is still to be told */
+    int status;     /* of the last run that ended */
+    uint64_t number;
+    char name[BOARD_NAME_MAX], tag[LAUNCH_TAG_MAX];
+    char why[PROCESS_SENTENCE_MAX]; /* it could not be started; "" */
+    int64_t stop_ms;
+    struct launch_user user;
+    struct output output;
+};
+
+/* What nines runs for groups. */
+struct processes {
+    int epoll_fd, timer_fd;                  /* readable when there is something to do */
+    struct run runs[GROUPS_MAX * RUN_KINDS]; /* by slot, then by kind */
+};
+
 struct supervisor {
     const char *file, *node;
     struct supervise core;
@@ -94,6 +136,7 @@ struct supervisor {
     struct virtual_addresses addresses;
     struct child children[ROLES_MAX];
     struct reading reading;
+    struct processes processes;
     uint32_t
         operator_waits; /* reloads to come until the one that the monitor's operator asked for; 0: nobody asked */
     char refusal[CHANNEL_BODY_MAX]; /* why the last configuration was refused, for that operator */
@@ -125,6 +168,28 @@ void children_listen(struct supervisor *supervisor, uint32_t slot); /* its chann
 void children_reap(struct supervisor *supervisor, uint32_t slot);   /* its pidfd is */
 void children_look_at_beats(struct supervisor *supervisor);
 void child_close(struct child *child);
+
+/* ---- supervisor_processes.c ---- */
+
+MUST_USE bool processes_open(struct supervisor *supervisor, struct err *err);
+/* The configuration in force is another. */
+void processes_follow(struct supervisor *supervisor);
+/* A frame from the agent. False: it is not about a group. */
+MUST_USE bool processes_take(struct supervisor *supervisor, const struct frame *frame);
+/* Ends, output, fences, deadlines. */
+void processes_look(struct supervisor *supervisor);
+void processes_agent_gone(struct supervisor *supervisor); /* its programs have nobody to speak to */
+/* The agent has gone for good: all are asked to end, and killed when they do not. */
+void processes_stop(struct supervisor *supervisor);
+void processes_hurry(struct supervisor *supervisor); /* all are killed */
+bool processes_ended(const struct supervisor *supervisor);
+
+/* ---- supervisor_output.c ---- */
+
+void output_begin(struct output *output, int fd);
+void output_read(struct output *output, const char *group, const char *what);
+/* What is still there, and the end. */
+void output_end(struct output *output, const char *group, const char *what);
 
 /* ---- supervisor_reading.c ---- */
 

@@ -274,6 +274,8 @@ void children_reap(struct supervisor *supervisor, uint32_t slot)
     set(&supervisor->board->roles[slot].pid, 0);
     if (slot >= SUPERVISE_FIRST_WORKER)
         scoreboard_bury_worker(supervisor->board, slot - SUPERVISE_FIRST_WORKER);
+    if (slot == ROLE_AGENT)
+        processes_agent_gone(supervisor);
     supervisor_event(supervisor, EVENT_ENDED, slot, 0);
 }
 
@@ -299,6 +301,8 @@ static void on_frame(struct supervisor *supervisor, uint32_t slot, const struct 
         addresses_answer(supervisor, frame->number);
     else if (frame->type == MESSAGE_ANNOUNCE && slot == ROLE_AGENT)
         addresses_announce(supervisor);
+    else if (slot == ROLE_AGENT && processes_take(supervisor, frame))
+        return;
     else if (frame->type != MESSAGE_DRAINED)
         supervisor_event(supervisor, EVENT_UNREACHABLE, slot, 0);
 }

@@ -185,6 +185,7 @@ void generation_commit(struct supervisor *supervisor)
         atomic_store_explicit(&supervisor->board->workers, generation_workers(current->config),
                               memory_order_relaxed);
     }
+    processes_follow(supervisor);
 }
 
 void generation_retire_listeners(struct supervisor *supervisor)

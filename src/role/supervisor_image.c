@@ -82,6 +82,37 @@ static bool are_addresses_sound(struct image image, const struct config *config)
     return true;
 }
 
+static bool are_words(struct image image, struct ref ref)
+{
+    const struct engine_word *words;
+
+    if (!are_items(image, ref, sizeof *words) || ref.count > RUN_WORDS_MAX)
+        return false;
+    words = image_items(image, ref, sizeof *words);
+    for (uint32_t i = 0; i < ref.count; i++)
+        if (!is_string(image, words[i].text))
+            return false;
+    return true;
+}
+
+static bool are_groups_sound(struct image image, const struct config *config)
+{
+    const struct config_group *groups;
+
+    if (!are_items(image, config->groups, sizeof *groups) || config->groups.count > GROUPS_MAX)
+        return false;
+    groups = image_items(image, config->groups, sizeof *groups);
+    for (uint32_t i = 0; i < config->groups.count; i++)
+        if (!is_string(image, groups[i].replication.item.name) || groups[i].slot >= GROUPS_MAX ||
+            !are_words(image, groups[i].engine.command) ||
+            !are_words(image, groups[i].engine.process) ||
+            !is_string(image, groups[i].engine.user) ||
+            !is_string(image, groups[i].engine.directory) ||
+            !is_between(groups[i].engine.stop_ms, 0, INT32_MAX))
+            return false;
+    return true;
+}
+
 bool image_is_sound(struct image image)
 {
     const struct config *config = (const struct config *)(const void *)image.at;
@@ -95,8 +126,8 @@ bool image_is_sound(struct image image)
         !is_string(image, config->peers.authority) ||
         !is_string(image, config->peers.certificate) || !is_string(image, config->peers.key) ||
         !are_nodes_sound(image, config) || !are_addresses_sound(image, config) ||
-        !is_string(image, config->access_log) || !is_string(image, config->user) ||
-        !are_items(image, config->services, sizeof *services) ||
+        !are_groups_sound(image, config) || !is_string(image, config->access_log) ||
+        !is_string(image, config->user) || !are_items(image, config->services, sizeof *services) ||
         config->services.count > SERVICES_MAX ||
         (config->admin_address.family != 0 && !is_address(&config->admin_address)))
         return false;

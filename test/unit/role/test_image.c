@@ -14,7 +14,8 @@ static const char good[] = "user: nobody\n"
                            "  one: {listen: [127.0.0.1:8080, 127.0.0.1:8081], pool: p}\n"
                            "  two: {listen: 127.0.0.1:8082, pool: p}\n"
                            "pools: {p: {backends: [127.0.0.1:9001]}}\n"
-                           "nodes: {a: 10.0.0.1, b: 10.0.0.2}\n";
+                           "nodes: {a: 10.0.0.1, b: 10.0.0.2}\n"
+                           "groups: {g: {command: [a, b], process: [c, d], user: e}}\n";
 
 static void give_nodes(struct image image)
 {
