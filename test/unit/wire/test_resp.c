@@ -140,6 +140,7 @@ static void malformed_requests_end_the_connection(void **state)
         {"*1\r\n:1\r\n", "array 1\nwrong: expected '$'\n"},
         {"*1\r\n*1\r\n", "array 1\nwrong: expected '$'\n"},
         {"*1\r\n$-1\r\n", "array 1\nwrong: invalid bulk length\n"},
+        {"*1\r\n$05\r\nabcde\r\n", "array 1\nwrong: invalid bulk length\n"},
         {"*1\r\n$536870913\r\n", "array 1\nwrong: invalid bulk length\n"},
         {"*1\r\n$9223372036854775808\r\n", "array 1\nwrong: invalid bulk length\n"},
         {"*1\r\n$1\r\nabc", "array 1\nwrong: bulk string does not end with CR LF\n"},
