@@ -375,6 +375,8 @@ static void fail_over(struct step *s, enum failover_cause cause, bool reborn)
     uint32_t primary = s->view->body.primary;
     struct instant due;
 
+    if (s->f->phase != FAILOVER_ISOLATING && !failover_may_move(s->f->phase, FAILOVER_ISOLATING))
+        settle(s, FAILOVER_WATCHING);
     if (!walk->on || walk->planned) {
         walk_drop(s);
         walk_begin(s, cause, primary);
@@ -513,12 +515,18 @@ static void watch(struct step *s)
 {
     struct group_body body;
 
-    settle(s, FAILOVER_WATCHING);
+    if (!order_isolates(s))
+        settle(s, FAILOVER_WATCHING);
     if (s->f->seen && s->f->body.target && s->f->body.primary == s->view->body.primary) {
         walk_drop(s);
         orders_given_up(s);
     }
     orders_step(s);
+    if (order_isolates(s)) {
+        fail_over(s, CAUSE_OPERATOR, false);
+        return;
+    }
+    settle(s, FAILOVER_WATCHING); /* when that order was answered just now */
     if (may_propose(s) && body_settled(s->view, &body))
         propose(s, PROPOSE_SETTLE, &body, false);
     dry_run(s);
@@ -535,14 +543,11 @@ static void serve(struct step *s)
         walk_finish(s);
         orders_served(s);
     }
-    if (cause == CAUSE_NONE && order_isolates(s) &&
-        !passed(after_ms(s->f->order_at, s->f->rules.timeout_ms), s->now))
-        cause = CAUSE_OPERATOR;
     if (cause != CAUSE_NONE && (!s->view->paused || order_acts(s->f))) {
         fail_over(s, cause, reborn);
         return;
     }
-    if (walk->on && !walk->planned)
+    if (walk->on && !walk->planned && !order_isolates(s))
         walk_drop(s);
     if (s->view->body.target)
         switching(s);

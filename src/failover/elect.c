@@ -297,11 +297,15 @@ static void explain(const struct question *q, struct elected *out)
     char *why = out->outlook.why_nobody;
     const char *before = "";
 
-    if (frozen_asked(q) && q->kind == ELECT_NOW && !out->enough && out->counted > 0)
+    if ((q->kind == ELECT_NOW || q->kind == ELECT_OUTLOOK) && !out->enough && out->counted > 0)
         snprintf(why, GROUP_SENTENCE_MAX,
-                 "%" PRIu32 " of %" PRIu32 " members in sync must have promised, %" PRIu32 " %s: ",
-                 out->needed, q->view->body.in_sync.count, out->counted,
-                 out->counted == 1 ? "has" : "have");
+                 "%" PRIu32 " of %" PRIu32 " members in sync %s promise%s, %" PRIu32 " %s: ",
+                 out->needed, q->view->body.in_sync.count,
+                 q->kind == ELECT_NOW ? "must have" : "would have to",
+                 q->kind == ELECT_NOW ? "d" : "", out->counted,
+                 q->kind == ELECT_OUTLOOK ? "would"
+                 : out->counted == 1      ? "has"
+                                          : "have");
     for (uint32_t i = 0; i < q->view->count; i++) {
         size_t len = strlen(why);
 

@@ -55,6 +55,7 @@ const struct failover_transition failover_transitions[] = {
 
     {FAILOVER_SWITCHING, FAILOVER_PROMOTING, "the primary handed over"},
     {FAILOVER_SWITCHING, FAILOVER_WATCHING, "it handed over, or the switchover was given up"},
+    {FAILOVER_SWITCHING, FAILOVER_DELAYING, "the primary began again: it may say that it goes on"},
     {FAILOVER_SWITCHING, FAILOVER_ISOLATING, "the primary failed meanwhile"},
     {FAILOVER_SWITCHING, FAILOVER_PROMISING, "the primary stepped down meanwhile"},
     {FAILOVER_SWITCHING, FAILOVER_CREATING, "the group was deleted"},

@@ -189,6 +189,12 @@ static void say_record(const struct step *s, struct failover_action *action)
     const struct failover_record *r = &action->record;
     char to[MEMBER_TEXT_MAX], from[MEMBER_TEXT_MAX];
 
+    if (r->cause == CAUSE_FIRST) {
+        snprintf(action->sentence, sizeof action->sentence,
+                 "%s is primary in epoch %llu: the group is new", view_name(s->view, r->to, to),
+                 (unsigned long long)r->epoch);
+        return;
+    }
     snprintf(action->sentence, sizeof action->sentence,
              "%s is primary in epoch %llu after %s: %lld ms (%s)%s", view_name(s->view, r->to, to),
              (unsigned long long)r->epoch,

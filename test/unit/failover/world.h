@@ -308,9 +308,5 @@ static inline void world_serving(struct world *w, uint64_t offset)
 static inline struct failover_order order_of(enum failover_order_kind kind, uint32_t to,
                                              bool accept_loss)
 {
-    static uint64_t number;
-
-    number = 1;
-    return (struct failover_order){
-        .number = number, .kind = kind, .to = to, .accept_loss = accept_loss};
+    return (struct failover_order){.number = 1, .kind = kind, .to = to, .accept_loss = accept_loss};
 }
