@@ -331,24 +331,16 @@ static int run_http(const struct load_options *options)
 
 int run_load(int argc, char **argv)
 {
+    bool verify = argc > 1 && strcmp(argv[1], "verify") == 0;
     struct load_options options;
     struct err err = {0};
 
-    if (!load_parse(&options, argc, argv, &err)) {
+    if (verify ? !load_parse_verify(&options, argc - 1, argv + 1, &err)
+               : !load_parse(&options, argc, argv, &err)) {
         fprintf(stderr, "nines load: %s\n`nines load --help` says more\n", err.text);
         return 2;
     }
+    if (verify)
+        return load_run_verify(&options);
     return options.journal ? load_run_journal(&options) : run_http(&options);
-}
-
-int run_load_verify(int argc, char **argv)
-{
-    struct load_options options;
-    struct err err = {0};
-
-    if (!load_parse_verify(&options, argc, argv, &err)) {
-        fprintf(stderr, "nines load verify: %s\n`nines load verify --help` says more\n", err.text);
-        return 2;
-    }
-    return load_run_verify(&options);
 }

@@ -61,7 +61,7 @@ struct load_options {
     int64_t fault_ms; /* since 1970; -1: not told */
 };
 
-extern const char load_usage[], load_verify_usage[];
+extern const char load_usage[];
 
 /* `argv[0]` is the command's name. Views and texts point into argv. */
 MUST_USE bool load_parse(struct load_options *options, int argc, char **argv, struct err *err);
@@ -192,4 +192,3 @@ MUST_USE bool load_drive(const struct load_options *options, struct load_plan *p
                          struct err *err);
 void load_free(struct load_plan *plan);
 int run_load(int argc, char **argv);
-int run_load_verify(int argc, char **argv);

@@ -15,6 +15,8 @@
 const char load_usage[] =
     "URL --rate N --for T [OPTION…]\n"
     "       nines load redis://HOST:PORT[,HOST:PORT…] --journal FILE [OPTION…]\n"
+    "       nines load verify FILE redis://HOST:PORT[,HOST:PORT…] [--timeout T] [--fault-at MS] "
+    "[--json]\n"
     "\n"
     "  --rate N               requests per second, on a schedule that no slow answer moves;\n"
     "                         0: as fast as the connections allow (a closed loop)\n"
@@ -44,19 +46,14 @@ const char load_usage[] =
     "  --fault-at MS          when the fault was, in milliseconds since 1970: RPO counts back from "
     "it\n"
     "  --max-failures N, --json\n"
+    "verify reads back what the FILE of an earlier run says was acknowledged, also after that "
+    "client was killed.\n"
     "\n"
     "Latency is counted from the moment that a request was due, so one that waited for a "
     "connection has waited.\n"
     "Exit code: 0 all requests were answered well and nothing was lost, 1 otherwise, 2 usage. "
     "Ctrl-C "
     "ends it early and prints.";
-
-const char load_verify_usage[] =
-    "FILE redis://HOST:PORT[,HOST:PORT…] [--timeout T] [--fault-at MS] [--json]\n"
-    "\n"
-    "Reads back what a journal of `nines load --journal` says was acknowledged, also after that "
-    "client was killed.\n"
-    "Exit code: 0 everything is there, 1 something is lost or could not be read, 2 usage.";
 
 enum { AUTHORITY_MAX = 262, HTTP_PORT = 80, REDIS_PORT = 6379 };
 

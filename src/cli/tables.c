@@ -54,8 +54,6 @@ const struct command cli_commands[] = {
      run_override_set, "Sets a value for the whole cluster."},
     {"override clear", "KEY [--timeout DURATION] [--json] [-c FILE | --socket PATH]",
      run_override_clear, "Takes an override back."},
-    {"load verify", load_verify_usage, run_load_verify,
-     "Reads back what a client was promised, and says what is lost."},
     {"load", load_usage, run_load, "Sends requests on a schedule, and measures the answers."},
     {"version", "", run_version, "Prints the version of this program."},
     {0},
