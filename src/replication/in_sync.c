@@ -152,6 +152,11 @@ void in_sync_heard(struct in_sync *books, const struct engine_status *status, st
     check(books);
 }
 
+void in_sync_asked(struct in_sync *books)
+{
+    books->told = false;
+}
+
 void in_sync_told(struct in_sync *books, const struct engine_needs *needs,
                   const struct engine_status *status)
 {
@@ -219,7 +224,9 @@ static void allow_for(const struct group_body *body, const struct group_body *op
 void in_sync_first_needs(const struct group_body *body, const struct group_body *open,
                          struct life self, struct engine_needs *needs)
 {
-    needs_of(body, body->degraded ? GROUP_ASYNC : body->mode, self, needs);
+    bool degraded = body->degraded && (!open || open->degraded);
+
+    needs_of(body, degraded ? GROUP_ASYNC : body->mode, self, needs);
     allow_for(body, open, self, needs);
 }
 
@@ -238,10 +245,12 @@ static bool can_heal(const struct in_sync *books, const struct group_body *body,
     return able >= body->acks;
 }
 
-/* The mode that the engine is to keep now: while it heals, already the whole. */
+/* The mode that the engine is to keep now: while it heals, or may have, already the whole. */
 static enum group_mode mode_now(const struct in_sync *books, const struct group_body *body,
-                                struct instant now)
+                                const struct group_body *open, struct instant now)
 {
+    if (open && !open->degraded)
+        return body->mode;
     return body->degraded && !can_heal(books, body, now) ? GROUP_ASYNC : body->mode;
 }
 
@@ -273,7 +282,7 @@ static bool may_leave(const struct group_body *body)
 static void goal(const struct in_sync *books, const struct group_body *body,
                  const struct group_body *open, struct instant now, struct engine_needs *needs)
 {
-    enum group_mode mode = mode_now(books, body, now);
+    enum group_mode mode = mode_now(books, body, open, now);
     const struct in_sync_follower *leaving = leaver(books, body, now);
 
     needs_of(body, mode, books->self, needs);
@@ -358,8 +367,7 @@ static bool advise_leaving(const struct in_sync *books, const struct group_body 
         return false;
     /* What it alone acknowledged is on enough of the others before it is not asked for any more. */
     if (body->mode == GROUP_SEMI_SYNC && !body->degraded &&
-        (life_set_find(&books->needs.members, leaving->life.member) >= 0 ||
-         covered(books, &books->needs.members) < body->acks))
+        covered(books, &books->needs.members) < body->acks)
         return false;
     life_set_drop(&advice->body.in_sync, leaving->life.member);
     if (body->target == leaving->life.member)
@@ -378,8 +386,8 @@ static bool advise_joining(const struct in_sync *books, const struct group_body 
 
         if (!joins(books, body, follower, now))
             continue;
-        if (mode_now(books, body, now) == GROUP_SYNC &&
-            (!follower->covered || !life_set_has(&books->needs.members, follower->life)))
+        if (!follower->covered || (mode_now(books, body, NULL, now) == GROUP_SYNC &&
+                                   !life_set_has(&books->needs.members, follower->life)))
             continue;
         life_set_drop(&advice->body.eligible, follower->life.member);
         add(&advice->body.in_sync, follower->life);
@@ -397,14 +405,12 @@ void in_sync_advise(const struct in_sync *books, const struct group_body *body,
 {
     check(books);
     *advice = (struct in_sync_advice){.body = *body};
-    if (!books->told)
-        return;
     goal(books, body, open, now, &advice->needs);
-    advice->ask = !same_needs(&advice->needs, &books->needs);
+    advice->ask = !books->told || !same_needs(&advice->needs, &books->needs);
     /* Who is eligible has to have everything: needed until the document has let it go. */
     if (advice->needs.mode != GROUP_SYNC && body->eligible.count > 0)
         advice->ask = false;
-    if (open)
+    if (open || !books->told)
         return;
     if (advise_eligible(body, advice) || (advice->ask && body->mode != GROUP_SYNC))
         return;

@@ -58,6 +58,8 @@ void in_sync_lives(struct in_sync *books, const struct life_set *lives, struct i
 /* The engine, asked at `asked`, says how far everybody is. */
 void in_sync_heard(struct in_sync *books, const struct engine_status *status, struct instant asked,
                    const struct group_body *body, struct instant now);
+/* The engine is asked for other needs: until it confirms them, nobody knows which ones it has. */
+void in_sync_asked(struct in_sync *books);
 /* The engine confirmed these needs, at this position. */
 void in_sync_told(struct in_sync *books, const struct engine_needs *needs,
                   const struct engine_status *status);

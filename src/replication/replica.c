@@ -119,6 +119,7 @@ static void on_process(struct replica *r, const struct replica_event *event, str
     bool asked = r->killed;
 
     r->heard = r->stuck = false;
+    r->deaf = r->asking;
     r->good_at = now;
     r->status = (struct engine_status){0};
     if (event->running) {
@@ -251,6 +252,8 @@ static void on_answer(struct replica *r, const struct engine_answer *answer, str
     if (!r->asking || answer->verb != r->order.verb)
         return;
     r->asking = false;
+    if (r->deaf)
+        return;
     if (answer->outcome == ENGINE_DONE && answer->verb != ENGINE_COPY)
         hear(r, answer, now, out);
     else if (answer->outcome != ENGINE_BROKEN || r->cancelled)

@@ -36,7 +36,7 @@ static void begin_order(struct replica *r, enum engine_verb verb, struct instant
     if (verb == ENGINE_DEMOTE && r->state == REPLICA_HANDING_OVER)
         order->target = r->body.target;
     r->asking = true;
-    r->cancelled = false;
+    r->cancelled = r->deaf = false;
     r->asked_at = now;
 }
 
@@ -115,6 +115,9 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
 {
     bool first = r->process == PROCESS_UNKNOWN && passed(r->deadline, now);
 
+    /* What was asked of the last run must not be done to the next. */
+    if (r->asking && r->order.verb != ENGINE_STATUS)
+        return;
     if (!r->rules.managed || r->process == PROCESS_RUNNING ||
         (r->process == PROCESS_UNKNOWN && !first) || !passed(r->again_at, now))
         return;
@@ -145,6 +148,7 @@ static void ask_to_promote(struct replica *r, const struct engine_needs *needs, 
     must(!replica_yielding(r));
     must(replica_leased(r, now));
     r->writes = WRITES_POSSIBLE;
+    in_sync_asked(&r->books);
     fence(r, r->lease, out);
     begin_order(r, ENGINE_PROMOTE, now);
     r->order.needs = *needs;
@@ -227,11 +231,13 @@ static void copy(struct replica *r, struct instant now, struct replica_actions *
     ask(r, ENGINE_COPY, now, out);
 }
 
-/* A long order for what is over is broken off; a short one is waited for. */
+/* A long order for what is over is broken off, and one to a process that has ended; else it is waited for. */
 static void break_off(struct replica *r, struct replica_actions *out)
 {
-    if (!r->asking || r->cancelled || !replica_is_long(r->order.verb) ||
-        (r->order.epoch == r->epoch && replica_want(r) == WANT_FOLLOW))
+    bool over = r->order.epoch != r->epoch || replica_want(r) != WANT_FOLLOW;
+    bool ended = r->deaf && r->order.verb != ENGINE_STATUS;
+
+    if (!r->asking || r->cancelled || !(ended || (over && replica_is_long(r->order.verb))))
         return;
     r->cancelled = true;
     replica_emit(out, REPLICA_CANCEL);

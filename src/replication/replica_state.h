@@ -74,6 +74,7 @@ struct replica {
     enum replica_writes writes;
     bool stuck;
     bool asking, cancelled;
+    bool deaf; /* the answer will speak of a process that has ended */
     struct engine_order order;
     struct instant asked_at;
     struct instant status_at; /* the next one is due */

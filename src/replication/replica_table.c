@@ -37,7 +37,7 @@ const struct replica_transition replica_transitions[] = {
     {ALL & ~(OF(DEMOTING) | OF(KILLING)), OF(PROMOTING) | OF(VERIFYING) | OF(SERVING),
      REPLICA_DEMOTING, "its engine may take writes, and must not any more"},
     {ALL & ~(OF(IDLE) | OF(KILLING)), OF(STARTING), REPLICA_IDLE, "the document has no such group"},
-    {ALL & ~(OF(WAITING) | OF(KILLING)), OF(STARTING) | OF(DEMOTING), REPLICA_WAITING,
+    {ALL & ~OF(WAITING), OF(STARTING) | OF(DEMOTING), REPLICA_WAITING,
      "it was refused, its restarts are used up, or it gave up being primary and the document "
      "does not show it yet"},
     {CALM & ~OF(PROMISING), OF(STARTING) | OF(FOLLOWING) | OF(DEMOTING), REPLICA_PROMISING,
@@ -48,7 +48,8 @@ const struct replica_transition replica_transitions[] = {
     {OF(PROMOTING) | OF(SERVING), OF(PROMOTING), REPLICA_VERIFYING, "its engine is primary"},
     {OF(PROMOTING) | OF(VERIFYING), OF(PROMOTING) | OF(VERIFYING), REPLICA_SERVING,
      "the document says that it serves"},
-    {OF(VERIFYING) | OF(SERVING), OF(SERVING), REPLICA_HANDING_OVER, "the document has a target"},
+    {OF(PROMOTING) | OF(VERIFYING) | OF(SERVING), OF(SERVING), REPLICA_HANDING_OVER,
+     "the document has a target"},
     {CALM & ~OF(FOLLOWING), OF(FROZEN) | OF(HANDING_OVER) | OF(REWINDING) | OF(COPYING),
      REPLICA_FOLLOWING, "the document names another member"},
     {CALM & ~OF(REWINDING), OF(FOLLOWING), REPLICA_REWINDING, "its data went another way"},
