@@ -99,7 +99,8 @@ static void check_completeness(struct sim *sim, const struct raft *raft)
     }
 }
 
-static void check_leader(struct sim *sim, struct checked_host *was, const struct raft *raft)
+static void check_leader(struct sim *sim, uint32_t host, struct checked_host *was,
+                         const struct raft *raft)
 {
     struct term_record *record = term_of(&sim->checks, raft->term);
     bool led = was->leads && was->term == raft->term;
@@ -111,7 +112,7 @@ static void check_leader(struct sim *sim, struct checked_host *was, const struct
     if (!led) {
         sim->checks.elections++;
         check_completeness(sim, raft);
-        was->heard_majority = sim->world.now;
+        was->heard_majority = sim_host_awake(&sim->world.host[host]);
         return;
     }
     if (raft->last < was->last ||
@@ -150,7 +151,8 @@ static void check_votes(struct sim *sim, const struct raft *raft)
 static void check_quorum(struct sim *sim, uint32_t host, struct checked_host *was,
                          const struct raft *raft)
 {
-    int64_t limit = (sim->plan.election_ms * 3 + sim->plan.heartbeat_ms) * NS_PER_MS;
+    int64_t limit = (sim->plan.election_ms * 2 + sim->plan.heartbeat_ms) * NS_PER_MS;
+    int64_t now = sim_host_awake(&sim->world.host[host]);
     uint32_t voters = 0, heard = 0;
 
     /* What was sent before may still be under way. */
@@ -167,12 +169,12 @@ static void check_quorum(struct sim *sim, uint32_t host, struct checked_host *wa
                              !sim->world.host[from].paused && !sim->world.link[from][host].cut);
     }
     if (heard * 2 > voters || sim->world.host[host].paused)
-        was->heard_majority = sim->world.now;
-    else if (sim->world.now - was->heard_majority > limit)
+        was->heard_majority = now;
+    else if (now - was->heard_majority > limit)
         VIOLATED(sim, "no leader without a quorum",
                  "member %u leads term %llu and has heard from no majority for %lld ms",
                  raft->options.self, U(raft->term),
-                 (long long)((sim->world.now - was->heard_majority) / NS_PER_MS));
+                 (long long)((now - was->heard_majority) / NS_PER_MS));
 }
 
 /* ---- logs ---- */
@@ -290,7 +292,7 @@ void checks_step(struct sim *sim, uint32_t host)
         (raft->role == RAFT_LEADER && !(was->leads && was->term == raft->term)))
         check_votes(sim, raft);
     if (raft->role == RAFT_LEADER) {
-        check_leader(sim, was, raft);
+        check_leader(sim, host, was, raft);
         check_quorum(sim, host, was, raft);
     }
     if (raft->last != was->last || raft->term != was->term || !was->present)

@@ -30,7 +30,7 @@ struct checked_host {
     uint64_t term, commit, applied, last, last_term;
     uint64_t durable_term, stored, stored_term, config_index;
     uint32_t durable_vote;
-    int64_t heard_majority; /* true time, while it leads */
+    int64_t heard_majority; /* by sim_host_awake, while it leads */
 };
 
 struct checks {

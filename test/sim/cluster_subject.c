@@ -126,6 +126,7 @@ static uint64_t hash_of(struct sim *sim, uint32_t host)
 
 const struct sim_subject sim_cluster = {
     .name = "cluster",
+    .calm_ms = 12000,
     .open = open_all,
     .close = close_all,
     .start = start,

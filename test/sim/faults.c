@@ -256,7 +256,7 @@ static void end(struct sim_event *event)
         host->stutter_ns = 0;
     if (fault->kind == FAULT_PAUSE) {
         host->paused = false;
-        sim->checks.host[fault->a].heard_majority = sim->world.now;
+        sim->checks.host[fault->a].heard_majority = sim_host_awake(host);
     }
     if (fault->kind == FAULT_ALL_POWER)
         for (uint32_t i = 0; i < sim->world.hosts; i++)

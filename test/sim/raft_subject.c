@@ -353,6 +353,7 @@ static uint64_t core_hash(struct sim *sim, uint32_t host)
 
 const struct sim_subject sim_raft = {
     .name = "cores",
+    .calm_ms = 4000,
     .open = core_open,
     .close = core_close,
     .start = core_start,

@@ -97,7 +97,6 @@ static void draw_plan(struct sim_plan *plan, uint64_t seed)
     plan->drift_ppm = 10000;
     plan->quiet_ns = plan->election_ms * 3 * NS_PER_MS;
     plan->faults_ns = plan->election_ms * rng_between(&rng, 5, 30) * NS_PER_MS;
-    plan->calm_ns = (plan->election_ms * 20 + 12000) * NS_PER_MS;
     for (int64_t left = rng_between(&rng, 1, 5); left > 0; left--)
         plan->kinds |= 1u << rng_below(&rng, FAULT_KINDS);
     plan->fault_every_ns = plan->election_ms * ONE_OF(&rng, 300, 1000, 3000) * NS_PER_US;
@@ -194,7 +193,8 @@ static void run_until(struct sim *sim, int64_t until)
 /* Runs in calm until all has come back, or the bound has passed. */
 static void recover(struct sim *sim)
 {
-    int64_t until = sim->world.now + sim->plan.calm_ns;
+    int64_t calm_ms = sim->plan.election_ms * 20 + sim->subject->calm_ms;
+    int64_t until = sim->world.now + calm_ms * NS_PER_MS;
     int64_t piece = sim->plan.election_ms * NS_PER_MS;
     char sentence[SIM_SENTENCE];
 

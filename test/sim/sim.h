@@ -15,6 +15,7 @@ struct sim;
 /* What is simulated. Hosts are numbered from 0. */
 struct sim_subject {
     const char *name;
+    int64_t calm_ms; /* besides twenty election timeouts, for what recovery waits for by itself */
     void (*open)(struct sim *sim);
     void (*close)(struct sim *sim); /* every process was killed */
     /* False: its disk is damaged, and it refuses to start. */
@@ -71,7 +72,7 @@ struct sim_plan {
     bool churn;   /* members come and go, and the network breaks just when leaders change */
     int64_t heartbeat_ms, election_ms, lease_ms;
     uint32_t drift_ppm; /* the bound that nodes count with */
-    int64_t quiet_ns, faults_ns, calm_ns;
+    int64_t quiet_ns, faults_ns;
     uint32_t kinds; /* of faults, as bits */
     int64_t fault_every_ns, load_every_ns;
     struct sim_link link;      /* in good times */

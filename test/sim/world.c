@@ -254,6 +254,7 @@ static void stop_turn(struct sim_host *host)
         host->stale[clock] = sim_clock_read(host, (enum loop_clock)clock);
     host->stale_reads = (uint32_t)rng_between(rng, 1, STALE_READS);
     host->free_at = host->world->now + rng_between(rng, 1, host->stutter_ns);
+    host->stopped_ns += host->free_at - host->world->now;
 }
 
 static void turn(struct sim_host *host)

@@ -76,6 +76,7 @@ struct sim_host {
     /* Stopped in the middle of turns, for up to so long; 0: not. A turn that is stopped reads the clocks so many times as they were
      * when it began, and the rest of it happens after the stop. */
     int64_t stutter_ns;
+    int64_t stopped_ns; /* so long altogether */
     uint32_t stale_reads;
     bool turning;     /* it is in one */
     int64_t stale[3]; /* by enum loop_clock */
@@ -102,6 +103,12 @@ struct sim_world {
     struct sim_network *network;
     struct story *story; /* NULL: nobody listens */
 };
+
+/* True time without that in which it was stopped in turns. */
+static inline int64_t sim_host_awake(const struct sim_host *host)
+{
+    return host->world->now - host->stopped_ns;
+}
 
 void sim_world_init(struct sim_world *world, uint64_t seed, uint32_t hosts, struct story *story);
 void sim_world_fini(struct sim_world *world); /* every loop was closed */
