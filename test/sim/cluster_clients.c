@@ -168,19 +168,9 @@ static void churn(struct sim *sim, uint32_t host)
         ask_about(sim, host, CLUSTER_NODE_REMOVE, (uint32_t)rng_below(&sim->load, sim->plan.hosts));
 }
 
-void clients_ask(struct sim *sim)
+static void ask_anything(struct sim *sim, uint32_t host, uint64_t what)
 {
-    struct clients *clients = clients_of(sim);
-    uint32_t host = (uint32_t)rng_below(&sim->load, sim->plan.hosts);
-    uint64_t what = rng_below(&sim->load, 100);
-
-    if (!clients->node[host].cluster || !sim_host_answers(&sim->world.host[host]))
-        return;
-    if (sim->plan.rivals && !sim->calm && what < 80)
-        ask_other(sim, host, CLUSTER_LEASE_TAKE);
-    else if (sim->plan.churn && !sim->calm && what < 30)
-        churn(sim, host);
-    else if (sim->plan.steady || sim->calm || what < 50)
+    if (sim->plan.steady || sim->calm || what < 50)
         clients_change(sim, host);
     else if (what < 70)
         ask_other(sim, host, CLUSTER_LEASE_TAKE);
@@ -194,4 +184,20 @@ void clients_ask(struct sim *sim)
         ask_other(sim, host, CLUSTER_NODE_REMOVE);
     else
         ask_other(sim, host, CLUSTER_NODE_ADD);
+}
+
+void clients_ask(struct sim *sim)
+{
+    struct clients *clients = clients_of(sim);
+    uint32_t host = (uint32_t)rng_below(&sim->load, sim->plan.hosts);
+    uint64_t what = rng_below(&sim->load, 100);
+
+    if (!clients->node[host].cluster || !sim_host_answers(&sim->world.host[host]))
+        return;
+    if (sim->plan.rivals && !sim->calm && what < 80)
+        ask_other(sim, host, CLUSTER_LEASE_TAKE);
+    else if (sim->plan.churn && !sim->calm && what < 30)
+        churn(sim, host);
+    else
+        ask_anything(sim, host, what);
 }

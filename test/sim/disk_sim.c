@@ -36,8 +36,10 @@ static struct disk_sim *sim_of(struct disk *disk)
 
 static void *grown(void *array, size_t count, size_t each)
 {
-    void *more = realloc(array, (count + 1) * each);
+    void *more;
 
+    must(each > 0 && count < SIZE_MAX / each);
+    more = realloc(array, (count + 1) * each);
     must(more);
     return more;
 }
