@@ -48,6 +48,11 @@ struct admin_service {
     const char *pool;      /* the default pool, or "" */
 };
 
+struct admin_group {
+    const char *name;
+    uint32_t slot;
+};
+
 /* Plain arrays, borrowed: they and their texts live until the next view is given. */
 struct admin_view {
     const char *node, *cluster;
@@ -61,6 +66,8 @@ struct admin_view {
     uint32_t pool_count;
     const struct admin_backend *backends;
     uint32_t backend_count;
+    const struct admin_group *groups;
+    uint32_t group_count;
     const char *const *outcomes; /* names of verdict_record.outcome */
     uint32_t outcome_count;
 };
@@ -83,6 +90,8 @@ enum admin_verb {
     ADMIN_OVERRIDE_CLEAR,
     ADMIN_OVERRIDES,
     ADMIN_ADDRESS_MOVE,
+    ADMIN_GROUP_SWITCHOVER,
+    ADMIN_GROUP_FAILOVER,
     ADMIN_VERBS,
 };
 

@@ -6,6 +6,7 @@
 
 #include "admin/access.h"
 #include "admin/cluster.h"
+#include "admin/groups.h"
 #include "admin/metrics.h"
 #include "admin/openapi.h"
 #include "admin/query.h"
@@ -71,6 +72,12 @@ static void answer_cluster(struct call *call)
 {
     call->reply->type = json_type;
     cluster_print(call->scene, call->reply->body);
+}
+
+static void answer_groups(struct call *call)
+{
+    call->reply->type = json_type;
+    groups_print(call->scene, call->reply->body);
 }
 
 static void answer_openapi(struct call *call);
@@ -165,6 +172,10 @@ static const struct route {
     {{"GET", "/api/v1/cluster", "What this node knows of the others: members, links, leases."},
      ACCESS_READ,
      .answer = answer_cluster},
+    {{"GET", "/api/v1/groups",
+      "Every group: its primary, its members, who would be next, and the clients that wait."},
+     ACCESS_READ,
+     .answer = answer_groups},
     {{"GET", "/api/v1/events",
       "What happened on all nodes, merged: ?since=, after=, node=, code=, severity=, limit=, "
       "wait=."},
@@ -223,6 +234,20 @@ static const struct route {
      .answer = answer_ask,
      .verb = ADMIN_OVERRIDE_CLEAR,
      .parameter = "key"},
+    {{"POST", "/api/v1/groups/{group}/switchover",
+      "Moves the group's primary to ?to=NODE, or to whoever is best, losing nothing."},
+     ACCESS_ORDER,
+     .answer = answer_ask,
+     .verb = ADMIN_GROUP_SWITCHOVER,
+     .parameter = "group"},
+    {{"POST", "/api/v1/groups/{group}/failover",
+      "Replaces the group's primary, well or not; ?to=NODE, ?accept_loss=true where nobody is "
+      "known "
+      "to have everything."},
+     ACCESS_ORDER,
+     .answer = answer_ask,
+     .verb = ADMIN_GROUP_FAILOVER,
+     .parameter = "group"},
     {{"GET", "/api/v1/openapi.json", "This interface, as OpenAPI 3.1."},
      ACCESS_READ,
      .answer = answer_openapi},

@@ -4,6 +4,7 @@
 #include "admin/scene.h"
 
 #include "admin/cluster.h"
+#include "admin/groups.h"
 #include "base/must.h"
 
 #include <stdio.h>
@@ -122,6 +123,13 @@ void scene_summarize(const struct admin_scene *scene, struct admin_summary *summ
     if (summary->survives && cluster_survives_not(scene)) {
         summary->survives = false;
         snprintf(summary->why, sizeof summary->why, "%s", cluster_survives_not(scene));
+    }
+    if (summary->survives)
+        summary->survives = groups_survive(scene, summary->why, sizeof summary->why);
+    if (!groups_serve(scene, summary->why, sizeof summary->why)) {
+        summary->survives = false;
+        summary->serving = SERVING_PARTLY;
+        return;
     }
     if (dead == 0)
         summary->serving = SERVING_YES;

@@ -1,6 +1,7 @@
 #include "admin/status.h"
 
 #include "admin/cluster.h"
+#include "admin/groups.h"
 #include "base/json.h"
 #include "base/must.h"
 
@@ -339,6 +340,8 @@ void status_print(const struct admin_scene *scene, struct buf *out)
     summary(&json, scene);
     json_key(&json, "membership");
     cluster_write(scene, &json);
+    json_key(&json, "groups");
+    groups_write(scene, &json);
     roles(&json, scene);
     services(&json, scene);
     pools(&json, scene);

@@ -25,7 +25,11 @@ struct client_options {
     bool all;             /* --all */
     bool links;           /* --links */
     bool accept_loss;     /* --yes-i-accept-loss */
+    bool dry_run;         /* --dry-run */
     const char *timeout;  /* --timeout */
+    const char *to;       /* --to */
+    const char *at;       /* --at */
+    const char *lasting;  /* --for */
     const char *words[2]; /* operands */
     uint32_t word_count;
 };

@@ -24,10 +24,9 @@ static bool take_flag(struct client_options *options, const char *word, const ch
         const char *flag;
         bool *truth;
     } rows[] = {
-        {"--json", &options->json},
-        {"--all", &options->all},
-        {"--links", &options->links},
-        {"--yes-i-accept-loss", &options->accept_loss},
+        {"--json", &options->json},       {"--all", &options->all},
+        {"--links", &options->links},     {"--yes-i-accept-loss", &options->accept_loss},
+        {"--dry-run", &options->dry_run},
     };
 
     if (!is_taken(flags, word))
@@ -42,19 +41,32 @@ static bool take_flag(struct client_options *options, const char *word, const ch
 static bool take_value(struct client_options *options, int argc, char **argv, int *at,
                        const char *const *flags)
 {
-    static const char flag[] = "--timeout=";
-    const size_t len = sizeof flag - 2;
+    const struct {
+        const char *flag;
+        const char **value;
+    } rows[] = {
+        {"--timeout=", &options->timeout},
+        {"--to=", &options->to},
+        {"--at=", &options->at},
+        {"--for=", &options->lasting},
+    };
     const char *word = argv[*at];
 
-    if (!is_taken(flags, flag) || strncmp(word, flag, len) != 0)
-        return false;
-    if (word[len] == '=')
-        options->timeout = word + len + 1;
-    else if (word[len] == '\0' && *at + 1 < argc)
-        options->timeout = argv[++*at];
-    else
-        return false;
-    return true;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        size_t len = strlen(rows[i].flag) - 1;
+
+        if (!is_taken(flags, rows[i].flag) || strncmp(word, rows[i].flag, len) != 0)
+            continue;
+        if (word[len] == '=') {
+            *rows[i].value = word + len + 1;
+            return true;
+        }
+        if (word[len] == '\0' && *at + 1 < argc) {
+            *rows[i].value = argv[++*at];
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool take_place(struct client_options *options, const char *word, const char *value,

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/operate.h"
+#include "cli/order.h"
 #include "cli/show.h"
 #include "cli/terminal.h"
 
@@ -23,7 +24,7 @@ static const char *const order_flags[] = {"--json", "--timeout=", NULL};
 
 /* ---- asking ---- */
 
-static void dump(json_t *json)
+void order_dump(json_t *json)
 {
     (void)json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
@@ -84,9 +85,8 @@ static void say_not_done(const char *command, const json_t *answer, int code)
     fprintf(stderr, "%s\n", code == EXIT_TIMEOUT ? " (the outcome is unknown; ask again)" : "");
 }
 
-/* POSTs the order and prints `done` and who did it, or why not. */
-static int order(const char *command, const struct client_options *options, struct buf *target,
-                 const char *done)
+int order_send(const char *command, const struct client_options *options, struct buf *target,
+               const char *done)
 {
     struct client_reply reply;
     struct err err;
@@ -107,7 +107,7 @@ static int order(const char *command, const struct client_options *options, stru
         return client_fail(command, &err);
     code = exit_of(&reply);
     if (options->json) {
-        dump(reply.json);
+        order_dump(reply.json);
     } else if (code == 0) {
         printf("%s", done);
         say_who(reply.json);
@@ -130,7 +130,7 @@ static int order_about(const char *command, const char *plural, const char *verb
     client_add_segment(&out, options->words[0]);
     buf_print(&out, "/%s%s", verb, query);
     snprintf(text, sizeof text, "%.200s %s", options->words[0], done);
-    return order(command, options, &out, text);
+    return order_send(command, options, &out, text);
 }
 
 /* ---- nodes ---- */
@@ -158,7 +158,7 @@ static int list(const char *command, int argc, char **argv, const char *key,
     }
     buf_init(&out, PAGE_MAX);
     if (options.json)
-        dump(json_object_get(reply.json, key));
+        order_dump(json_object_get(reply.json, key));
     else
         show(&canvas, reply.json, true);
     print(&out);
@@ -226,7 +226,7 @@ int run_node_recover(int argc, char **argv)
     }
     buf_over(&out, target, sizeof target);
     buf_add_string(&out, "/api/v1/recover?accept_loss=true");
-    return order("node recover", &options, &out, "this node alone is the cluster now");
+    return order_send("node recover", &options, &out, "this node alone is the cluster now");
 }
 
 int run_leader_transfer(int argc, char **argv)
@@ -242,7 +242,7 @@ int run_leader_transfer(int argc, char **argv)
         return order_about("leader transfer", "nodes", "lead", &options, "", "leads");
     buf_over(&out, target, sizeof target);
     buf_add_string(&out, "/api/v1/leader/transfer");
-    return order("leader transfer", &options, &out, "the leadership was moved");
+    return order_send("leader transfer", &options, &out, "the leadership was moved");
 }
 
 /* ---- leases ---- */
@@ -314,7 +314,7 @@ int run_override_list(int argc, char **argv)
         !client_was_granted(&reply, &err))
         return client_fail("override list", &err);
     if (options.json)
-        dump(json_object_get(reply.json, "overrides"));
+        order_dump(json_object_get(reply.json, "overrides"));
     else
         json_array_foreach (json_object_get(reply.json, "overrides"), i, one)
             printf("%s = %s\n", show_string(one, "key"), show_string(one, "value"));

@@ -21,3 +21,11 @@ int run_lease_release(int argc, char **argv);
 int run_override_set(int argc, char **argv);
 int run_override_clear(int argc, char **argv);
 int run_override_list(int argc, char **argv);
+
+/* Of groups: drive_groups.c. */
+int run_group_list(int argc, char **argv);
+int run_switchover(int argc, char **argv);
+int run_failover(int argc, char **argv);
+int run_failovers(int argc, char **argv);
+int run_pause(int argc, char **argv);
+int run_resume(int argc, char **argv);

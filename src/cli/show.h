@@ -26,6 +26,11 @@ void show_nodes(struct canvas *canvas, const json_t *membership, bool all);
 void show_leases(struct canvas *canvas, const json_t *membership, bool all);
 void show_links(struct canvas *canvas, const json_t *membership, bool all);
 
+/* ---- groups: of `groups` in the status, and events about failovers ---- */
+
+void show_groups(struct canvas *canvas, const json_t *groups, bool all);
+void show_failovers(struct canvas *canvas, const json_t *events);
+
 /* ---- top ---- */
 
 enum top_order { TOP_CONFIGURED, TOP_REQUESTS, TOP_LATENCY, TOP_ERRORS, TOP_ORDERS };

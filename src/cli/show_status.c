@@ -288,6 +288,7 @@ void show_status(json_t *status, unsigned what, bool colour, struct buf *out)
     roles(&page);
     show_cluster(&page.canvas, json_object_get(status, "membership"), page.all,
                  (what & SHOW_LINKS) != 0);
+    show_groups(&page.canvas, json_object_get(status, "groups"), page.all);
     plan(&page, &service_lines);
     services(&page, service_lines);
     pools(&page);

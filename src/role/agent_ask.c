@@ -283,6 +283,8 @@ static void ask_of_verb(struct agent_cluster *agent, uint32_t id, enum admin_ver
     case ADMIN_ADDRESS_MOVE:
         agent_addresses_move(&agent->addresses, id, query);
         return;
+    case ADMIN_GROUP_SWITCHOVER:
+    case ADMIN_GROUP_FAILOVER:
     case ADMIN_NOTHING:
     case ADMIN_EVENTS:
     case ADMIN_VERBS:

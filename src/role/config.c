@@ -102,6 +102,7 @@ static bool compile(struct config_work *work)
     if (!schema_read(config_options, sizeof(struct config), work->findings, work->image))
         return false;
     config_settle_nodes(work);
+    config_settle_groups(work);
     config_choose_node(work);
     config_sense(work);
     config_settle_addresses(work);

@@ -5,6 +5,7 @@
 
 #include "balancer/balancer.h"
 #include "engine/engine.h"
+#include "failover/failover.h"
 #include "health/health.h"
 #include "replication/replication.h"
 #include "schema/schema.h"
@@ -48,6 +49,25 @@ struct config_failover {
     int64_t election_timeout_ms;
     int64_t lease_ms;
     int64_t drift; /* hundredths of a percent */
+    struct failover_config groups;
+};
+
+/* A member of a group, settled by config_members.c. */
+struct config_group_member {
+    uint32_t node; /* its place in `nodes` */
+    int64_t priority;
+    struct address address; /* of its data service */
+};
+
+/* A replicated set of data. */
+struct config_group {
+    struct replication_config replication; /* first: begins with the item */
+    struct engine_config engine;
+    /* Settled: */
+    uint32_t
+        slot; /* of the scoreboard's groups, processes and programs; kept for as long as the name stays */
+    uint32_t member_count;
+    struct config_group_member members[GROUP_MEMBERS_MAX]; /* in the order of the file */
 };
 
 /* A word of a list. */
@@ -88,14 +108,6 @@ struct config_pool {
     struct health_check check;
 };
 
-/* A replicated set of data. */
-struct config_group {
-    struct replication_config replication; /* first: begins with the item */
-    struct engine_config engine;
-    uint32_t
-        slot; /* of the scoreboard's groups, processes and programs; kept for as long as the name stays */
-};
-
 struct config_limits {
     int64_t sessions;     /* client connections of one worker */
     int64_t buffer_bytes; /* payload of one buffer */
@@ -119,10 +131,10 @@ struct config {
     struct config_peers peers;
     struct config_failover failover;
     struct ref nodes;     /* struct config_node */
+    struct ref groups;    /* struct config_group */
     struct ref services;  /* struct balancer_service */
     struct ref pools;     /* struct config_pool */
     struct ref addresses; /* struct config_address */
-    struct ref groups;    /* struct config_group */
     uint32_t node;        /* index of this node */
     char machine[65];   /* this machine's host name: the node's name where the file has no nodes */
     uint32_t listeners; /* how many the services have together */

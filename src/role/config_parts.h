@@ -35,6 +35,8 @@ void config_sense(struct config_work *work);
 void config_settle_nodes(struct config_work *work);
 /* Parses virtual addresses, and finds their nodes and conditions. */
 void config_settle_addresses(struct config_work *work);
+/* Who is in which group, and what only a group as a whole shows. */
+void config_settle_groups(struct config_work *work);
 /* Chooses this node. */
 void config_choose_node(struct config_work *work);
 /* What a group may not say. */

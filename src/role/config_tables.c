@@ -65,6 +65,7 @@ static const struct option failover_rows[] = {
      "How long a node may act alone, for example as a primary, without hearing from the leader."},
     {"drift", OPTION_PERCENT, FAILOVER(drift), 1, 2000, "1%", AT_START, 0,
      "How much faster or slower one node's clock may run than another's."},
+    {.key = "", .type = OPTION_INCLUDE, .offset = FAILOVER(groups), .rows = failover_options},
     {0},
 };
 

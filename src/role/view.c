@@ -80,6 +80,16 @@ static void fill_pools(struct view *view, struct image image, const struct confi
     }
 }
 
+static void fill_groups(struct view *view, struct image image, const struct config *config)
+{
+    const struct config_group *groups = image_items(image, config->groups, sizeof *groups);
+
+    must(config->groups.count <= GROUPS_MAX);
+    for (uint32_t i = 0; i < config->groups.count; i++)
+        view->groups[view->view.group_count++] = (struct admin_group){
+            .name = image_string(image, groups[i].replication.item.name), .slot = groups[i].slot};
+}
+
 void view_fill(struct view *view, const struct role_generation *generation, const char *node)
 {
     static const char *outcomes[HEALTH_OUTCOMES];
@@ -95,8 +105,10 @@ void view_fill(struct view *view, const struct role_generation *generation, cons
                             .listens = view->listens,
                             .pools = view->pools,
                             .backends = view->backends,
+                            .groups = view->groups,
                             .outcomes = outcomes,
                             .outcome_count = HEALTH_OUTCOMES};
     fill_services(view, generation->image, generation->config);
     fill_pools(view, generation->image, generation->config);
+    fill_groups(view, generation->image, generation->config);
 }

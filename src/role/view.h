@@ -12,6 +12,7 @@ struct view {
     const char *listens[LISTENERS_MAX];
     struct admin_pool pools[POOLS_MAX];
     struct admin_backend backends[BACKENDS_MAX];
+    struct admin_group groups[GROUPS_MAX];
 };
 
 /* `node` is this node's name; the view points into itself and into the generation. */

@@ -170,7 +170,7 @@ static void finish(void)
     child_close(&supervisor.children[ROLE_AGENT]);
 }
 
-#define COMMAND "command: /bin/cat"
+#define COMMAND "port: 7000, command: /bin/cat"
 
 static void a_process_is_started_once_and_killed_with_what_it_started(void **state)
 {
@@ -287,9 +287,9 @@ static void what_cannot_be_started_is_said(void **state)
 {
     struct process_word word;
 
-    begin(state, "  g: {command: /bin/cat}\n"
-                 "  h: {command: /nonexistent/program}\n"
-                 "  i: {command: /bin/cat, process: /bin/cat, directory: /nonexistent}\n");
+    begin(state, "  g: {port: 7000, command: /bin/cat}\n"
+                 "  h: {port: 7000, command: /nonexistent/program}\n"
+                 "  i: {port: 7000, command: /bin/cat, process: /bin/cat, directory: /nonexistent}\n");
     order(MESSAGE_PROCESS_START, 0);
     word = await(MESSAGE_PROCESS_ENDED, NULL);
     assert_int_equal(word.started, 0);
