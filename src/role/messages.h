@@ -23,7 +23,7 @@ struct process_word {
     int32_t pid;
     int32_t status;   /* ENDED: as waitpid gives it */
     uint32_t fenced;  /* ENDED: 1: it was killed because its fence had passed */
-    uint32_t started; /* ENDED: 0: it could not be started, and the sentence says why */
+    uint32_t started; /* ENDED: 0: a START could not be fulfilled, and the sentence says why */
     char sentence[PROCESS_SENTENCE_MAX]; /* ENDED: how */
 };
 

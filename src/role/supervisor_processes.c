@@ -73,16 +73,16 @@ static void unwatch(const struct supervisor *supervisor, int fd)
 /* How the run ended that was buried a moment ago; or why there is none. */
 static void describe_end(struct run *run, struct process_word *word)
 {
-    if (run->buried) {
+    word->started = run->buried || (!run->why[0] && !run->core.closed);
+    if (run->buried)
         supervisor_ending(run->status, word->sentence, sizeof word->sentence);
-        word->started = 1;
-    } else if (run->why[0]) {
+    else if (run->why[0])
         memcpy(word->sentence, run->why, sizeof word->sentence);
-    } else {
+    else
         snprintf(word->sentence, sizeof word->sentence, "%s",
                  run->core.closed ? "its group is not in the file, or nines stops"
                                   : "nothing runs");
-    }
+    run->why[0] = '\0';
     run->buried = false;
 }
 

@@ -294,6 +294,10 @@ static void what_cannot_be_started_is_said(void **state)
     word = await(MESSAGE_PROCESS_ENDED, NULL);
     assert_int_equal(word.started, 0);
     assert_string_equal(word.sentence, "the group has no such command in the file");
+    order(MESSAGE_PROCESS_KILL, 0);
+    word = await(MESSAGE_PROCESS_ENDED, NULL);
+    assert_int_equal(word.started, 1);
+    assert_string_equal(word.sentence, "nothing runs");
     order(MESSAGE_PROCESS_START, 9);
     assert_string_equal(await(MESSAGE_PROCESS_ENDED, NULL).sentence,
                         "its group is not in the file, or nines stops");
