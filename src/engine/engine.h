@@ -84,8 +84,7 @@ struct engine_options {
     struct loop *loop;
     const char *group, *self; /* names; copied */
     const struct engine_config *config;
-    struct image
-        image; /* which `config` lies in; borrowed until engine_close or engine_configure */
+    struct image image; /* which `config` lies in; not needed after engine_open */
     const struct engine_events *events;
     void *context;
 };
@@ -96,6 +95,8 @@ MUST_USE bool engine_open(struct engine **engine, const struct engine_options *o
 void engine_members(struct engine *engine, const struct engine_member *members, uint32_t count);
 /* A stream socket to a new run of its program, which is the callee's from now on; the one before ends. */
 void engine_connect(struct engine *engine, int fd);
+/* A program that was wanted could not be started (process_word.started is 0): `sentence` says why. That one has ended the stream tells. */
+void engine_lost(struct engine *engine, const char *sentence);
 /* No order is under way. */
 void engine_ask(struct engine *engine, const struct engine_order *order);
 void engine_cancel(struct engine *engine);
@@ -106,8 +107,8 @@ void engine_close(struct engine *engine); /* NULL is fine; nothing is answered a
 struct probe;
 
 struct probe_events {
-    /* The local port of its connection, before anything is sent on it (from inside probe_begin, where the kernel has chosen one by then): what lets it through
-     * while others wait (group_record.probe_port) is told now. */
+    /* The local port of its connection, once that stands and before anything is sent on it: whoever holds others back lets this one through from now on
+     * (group_record.probe_port). May be NULL. */
     void (*bound)(void *context, uint16_t port);
     /* Once, never from inside; the probe is freed by then. `sentence`: why not; "" when it was answered. */
     void (*done)(void *context, bool answered, const char *sentence);

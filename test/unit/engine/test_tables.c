@@ -1,0 +1,75 @@
+/*
+ * What the rows of an engine alone cannot refuse, and a probe's text.
+ */
+#include "engine/engine.h"
+#include "unit.h"
+
+#include <string.h>
+
+static bool becomes(const char *text, const char *expected, size_t len)
+{
+    uint8_t storage[64];
+    struct buf out;
+
+    buf_over(&out, storage, sizeof storage);
+    return engine_unescape(bytes_of_string(text), 12, &out) &&
+           bytes_equal(buf_bytes(&out), bytes_of(expected, len));
+}
+
+static void a_probe_is_bytes(void **state)
+{
+    (void)state;
+    assert_true(becomes("SET nines {epoch}\\r\\n", "SET nines 12\r\n", 14));
+    assert_true(becomes("\\x00\\xfF\\t\\\\", "\0\xff\t\\", 4));
+    assert_true(becomes("{epoch", "{epoch", 6));
+    assert_false(becomes("\\", "", 0));
+    assert_false(becomes("\\q", "", 0));
+    assert_false(becomes("\\x1", "", 0));
+    assert_false(becomes("\\x1g", "", 0));
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+    uint8_t storage[4];
+    struct buf out;
+
+    (void)state;
+    buf_over(&out, storage, sizeof storage);
+    assert_true(engine_unescape(bytes_of_string("1234"), 0, &out));
+    buf_over(&out, storage, sizeof storage);
+    assert_false(engine_unescape(bytes_of_string("12345"), 0, &out));
+}
+
+/* Texts in an image: "relative" at 8, "/abs" at 24, "bad\q" at 32. */
+static const char texts[48] = "\0\0\0\0\0\0\0\0relative\0\0\0\0\0\0\0\0/abs\0\0\0\0bad\\q";
+
+static void contradictions_point_at_their_key(void **state)
+{
+    struct image image = {(const uint8_t *)texts, sizeof texts};
+    struct engine_config config = {.directory = {8, 8}};
+    const char *key;
+
+    (void)state;
+    assert_non_null(engine_contradiction(&config, image, &key));
+    assert_string_equal(key, "directory");
+    config.directory = (struct ref){24, 4};
+    assert_null(engine_contradiction(&config, image, &key));
+    config.probed = true;
+    config.probe = (struct engine_probe){.send = {32, 5}, .expect = {24, 4}};
+    assert_non_null(engine_contradiction(&config, image, &key));
+    assert_string_equal(key, "probe.send");
+    config.probe = (struct engine_probe){.send = {24, 4}, .expect = {32, 5}};
+    assert_non_null(engine_contradiction(&config, image, &key));
+    assert_string_equal(key, "probe.expect");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_probe_is_bytes),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(contradictions_point_at_their_key),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
