@@ -276,6 +276,9 @@ static bool holds_any(const struct address_view *view, uint8_t n)
 static void place_leadership(struct address_core *core, const struct address_view *view,
                              struct instant now, struct address_actions *out)
 {
+    for (uint32_t a = 0; a < view->address_count; a++)
+        if (out->at[a].step != ADDRESS_STAY)
+            return;
     if (!passed(core->lead_at, now) || !is_node(view, view->self) || !holds_any(view, view->self))
         return;
     for (uint8_t n = 0; n < view->node_count && out->lead == ADDRESS_NOBODY; n++)

@@ -310,6 +310,9 @@ static void the_leadership_goes_to_who_holds_nothing(void **state)
     view.nodes[B].voter = false;
     obey();
     after(5000);
+    view.nodes[A].refuses = true;
+    decide();
+    view.nodes[A].refuses = false;
     decide();
     after(29999);
     decide();
@@ -317,6 +320,7 @@ static void the_leadership_goes_to_who_holds_nothing(void **state)
     after(1);
     decide();
     assert_string_equal(story, "[0] 0: take to a, nobody had it\n"
+                               "[5000] 0: hand over to b, its holder takes no work\n"
                                "[5000] lead: c\n");
 }
 
