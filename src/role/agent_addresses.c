@@ -16,6 +16,7 @@
 #include <string.h>
 
 enum {
+    LOOK_MS = 500,     /* so often the supervisor is asked whether it lives, if nothing else is */
     TURN_MS = 1000,    /* the longest between two turns; a heartbeat when that is shorter */
     FAILED_MS = 30000, /* a node that could not add an address is not asked to for so long */
     SILENT_MS = 1500,  /* a supervisor that has not looked for so long does not look */
@@ -87,6 +88,7 @@ static void ask_to_look(struct agent_addresses *addresses)
 {
     struct err err;
 
+    addresses->look_due = after_ms(now_of(addresses), LOOK_MS);
     if (addresses->looks == addresses->looked)
         addresses->look_asked = now_of(addresses);
     if (!role_look(addresses->agent->role, addresses->looks + 1, &err))
@@ -501,7 +503,7 @@ static struct instant turn(struct agent_addresses *addresses)
 
     if (view->state != CLUSTER_MEMBER)
         return again;
-    if (addresses->looks == addresses->looked || supervisor_is_silent(addresses))
+    if (passed(addresses->look_due, now_of(addresses)))
         ask_to_look(addresses);
     leads = view->established;
     watch_links(addresses, view);
@@ -557,10 +559,10 @@ void agent_addresses_looked(struct agent_addresses *addresses, uint64_t number)
         addresses->look_asked = now_of(addresses);
     }
     read_board(addresses);
-    if (number == 0 || addresses->board.stopping)
+    if (number == 0)
         agent_addresses_stir(addresses);
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
-        if (addresses->gives[slot].name[0] && !addresses->gives[slot].gone)
+        if (addresses->gives[slot].name[0] && addresses->gives[slot].look == number)
             agent_addresses_stir(addresses);
 }
 

@@ -69,6 +69,7 @@ struct agent_addresses {
     bool stopping, reporting, report_again;
     uint64_t looks, looked;    /* asked of the supervisor, and answered */
     struct instant look_asked; /* the first that is not answered */
+    struct instant look_due;
     struct agent_give gives[CLUSTER_LEASES_MAX];
     struct address_board board;         /* the supervisor's, as last read */
     struct instant failed[ADDRESS_MAX]; /* when it could not be added last; {0}: never */

@@ -207,6 +207,7 @@ static void take(struct agent_addresses *addresses, uint32_t a, const struct add
         .address = a,
         .to = action->to,
         .from = addresses->from[a],
+        .generation = addresses->generation,
         .reason = action->reason == ADDRESS_VACANT ? addresses->handing[a].reason : action->reason};
     cluster_ask(addresses->agent->cluster, &ask, on_taken, deed);
 }

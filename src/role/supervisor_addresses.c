@@ -218,13 +218,18 @@ static void announce(struct supervisor *supervisor, struct virtual_address *v, s
         v->announcements++;
 }
 
+static struct instant margin_before(struct instant end)
+{
+    return (struct instant){end.ns - MARGIN_MS * NS_PER_MS};
+}
+
 static void look_at(struct supervisor *supervisor, struct virtual_address *v, struct instant now)
 {
     struct virtual_addresses *addresses = &supervisor->addresses;
     struct instant end = lease_of(supervisor, v->name);
     uint32_t seconds = seconds_for(addresses, end, now);
 
-    if (addresses->stopping || passed(after_ms(end, -MARGIN_MS), now))
+    if (addresses->stopping || passed(margin_before(end), now))
         withdraw(supervisor, v, now);
     else if (v->held)
         keep(supervisor, v, seconds, now);
@@ -235,7 +240,8 @@ static void look_at(struct supervisor *supervisor, struct virtual_address *v, st
 
 /* ---- all of them ---- */
 
-static struct instant next_look(const struct supervisor *supervisor)
+/* A lease is extended without a word, so what has one is looked at all the time. */
+static struct instant next_look(const struct supervisor *supervisor, struct instant now)
 {
     const struct virtual_addresses *addresses = &supervisor->addresses;
     struct instant next = NEVER;
@@ -244,20 +250,19 @@ static struct instant next_look(const struct supervisor *supervisor)
         const struct virtual_address *v = &addresses->at[i];
         struct instant end = lease_of(supervisor, v->name);
 
-        if (v->held) {
-            next = earlier(next, after_ms(end, -MARGIN_MS));
-            next = earlier(next, after_ms(v->renewed, RENEW_MS));
+        if (v->held || end.ns != 0)
+            next = earlier(next, after_ms(now, RENEW_MS));
+        if (v->held && !passed(margin_before(end), now))
+            next = earlier(next, margin_before(end));
+        if (v->held)
             next = earlier(next, v->announce);
-        } else if (end.ns != 0 && !addresses->stopping) {
-            next = earlier(next, v->retry);
-        }
     }
     return next;
 }
 
 static void set_timer(struct supervisor *supervisor)
 {
-    struct instant next = next_look(supervisor);
+    struct instant next = next_look(supervisor, clock_boot());
     struct itimerspec when = {0};
 
     /* A time that has passed rings at once, and none at all stops the timer: both are what is wanted. */
