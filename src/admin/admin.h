@@ -53,6 +53,15 @@ struct admin_group {
     uint32_t slot;
 };
 
+enum { ADMIN_NODES_MAX = 16 };
+
+struct admin_address {
+    const char *name, *text; /* text: as written, with its prefix */
+    bool spread, preempt;
+    uint32_t node_count;
+    const char *nodes[ADMIN_NODES_MAX]; /* that may have it, most preferred first */
+};
+
 /* Plain arrays, borrowed: they and their texts live until the next view is given. */
 struct admin_view {
     const char *node, *cluster;
@@ -68,6 +77,8 @@ struct admin_view {
     uint32_t backend_count;
     const struct admin_group *groups;
     uint32_t group_count;
+    const struct admin_address *addresses; /* virtual ones */
+    uint32_t address_count;
     const char *const *outcomes; /* names of verdict_record.outcome */
     uint32_t outcome_count;
 };

@@ -1,5 +1,7 @@
 #include "admin/cluster.h"
 
+#include "admin/addresses.h"
+
 #include "base/must.h"
 
 #include <stdio.h>
@@ -275,6 +277,8 @@ static void write_board(struct json *json, const struct admin_scene *scene)
     json_end(json);
     write_links(json, scene);
     write_leases(json, scene);
+    json_key(json, "addresses");
+    addresses_write(scene, json);
 }
 
 /* The agent has left no view yet, or will leave none. */

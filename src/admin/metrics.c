@@ -4,6 +4,7 @@
  */
 #include "admin/metrics.h"
 
+#include "admin/addresses.h"
 #include "admin/cluster.h"
 #include "admin/exposition.h"
 #include "base/must.h"
@@ -420,6 +421,27 @@ static void write_leases(const struct admin_scene *scene, const char *name, stru
     }
 }
 
+static void write_addresses_held(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    for (uint32_t i = 0; i < scene->view->address_count; i++) {
+        const char *address = scene->view->addresses[i].name;
+        struct labels labels = {{{"address", address}}};
+
+        exposition_sample(out, name, &labels, addresses_held(scene, address), UNIT_ONE);
+    }
+}
+
+static void write_addresses_taken(const struct admin_scene *scene, const char *name,
+                                  struct buf *out)
+{
+    for (uint32_t i = 0; i < scene->view->address_count; i++) {
+        const char *address = scene->view->addresses[i].name;
+        struct labels labels = {{{"address", address}}};
+
+        exposition_sample(out, name, &labels, addresses_taken(scene, address), UNIT_ONE);
+    }
+}
+
 /* ---- the table ---- */
 
 #define NODE(name, kind, field, unit, help)                                                        \
@@ -618,6 +640,10 @@ static const struct row rows[] = {
         "Of the last ping."),
     OWN("nines_cluster_lease_held", METRIC_GAUGE, write_leases,
         "1 while this node may act for what the lease names."),
+    OWN("nines_address_held", METRIC_GAUGE, write_addresses_held,
+        "1 while this machine has the virtual address on an interface."),
+    OWN("nines_address_taken_total", METRIC_COUNTER, write_addresses_taken,
+        "How often this machine got the virtual address."),
 };
 
 static void write_samples(const struct admin_scene *scene, const struct row *row, struct buf *out)

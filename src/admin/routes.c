@@ -5,6 +5,7 @@
 #include "admin/routes.h"
 
 #include "admin/access.h"
+#include "admin/addresses.h"
 #include "admin/cluster.h"
 #include "admin/groups.h"
 #include "admin/metrics.h"
@@ -78,6 +79,12 @@ static void answer_groups(struct call *call)
 {
     call->reply->type = json_type;
     groups_print(call->scene, call->reply->body);
+}
+
+static void answer_addresses(struct call *call)
+{
+    call->reply->type = json_type;
+    addresses_print(call->scene, call->reply->body);
 }
 
 static void answer_openapi(struct call *call);
@@ -220,6 +227,16 @@ static const struct route {
      .answer = answer_ask,
      .verb = ADMIN_LEASE_RELEASE,
      .parameter = "lease"},
+    {{"GET", "/api/v1/addresses",
+      "The virtual addresses: who has each, and whether this node is well for it."},
+     ACCESS_READ,
+     .answer = answer_addresses},
+    {{"POST", "/api/v1/addresses/{address}/move",
+      "Moves a virtual address to the node ?to=, or to the next best; answers when it is there."},
+     ACCESS_ORDER,
+     .answer = answer_ask,
+     .verb = ADMIN_ADDRESS_MOVE,
+     .parameter = "address"},
     {{"GET", "/api/v1/overrides", "What operators set for the whole cluster."},
      ACCESS_READ,
      .answer = answer_ask,

@@ -272,6 +272,33 @@ int run_lease_release(int argc, char **argv)
     return order_about("lease release", "leases", "release", &options, "", "is released");
 }
 
+/* ---- virtual addresses ---- */
+
+int run_address_list(int argc, char **argv)
+{
+    return list("address list", argc, argv, "addresses", show_addresses);
+}
+
+int run_address_move(int argc, char **argv)
+{
+    static const char *const flags[] = {"--json", "--timeout=", "--to=", NULL};
+    char query[TARGET_MAX], done[128];
+    struct client_options options;
+    struct buf out;
+    struct err err;
+
+    if (!client_parse(&options, argc, argv, 1, flags, &err))
+        return client_fail("address move", &err);
+    buf_over(&out, query, sizeof query - 1);
+    if (options.to) {
+        buf_add_string(&out, "?to=");
+        client_add_segment(&out, options.to);
+    }
+    query[out.len] = '\0';
+    snprintf(done, sizeof done, "is on %.64s", options.to ? options.to : "another node");
+    return order_about("address move", "addresses", "move", &options, query, done);
+}
+
 /* ---- overrides ---- */
 
 int run_override_set(int argc, char **argv)

@@ -18,6 +18,8 @@ int run_leader_transfer(int argc, char **argv);
 int run_lease_list(int argc, char **argv);
 int run_lease_take(int argc, char **argv);
 int run_lease_release(int argc, char **argv);
+int run_address_list(int argc, char **argv);
+int run_address_move(int argc, char **argv);
 int run_override_set(int argc, char **argv);
 int run_override_clear(int argc, char **argv);
 int run_override_list(int argc, char **argv);

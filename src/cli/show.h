@@ -24,6 +24,7 @@ bool show_has_cluster(const json_t *membership);
 void show_cluster(struct canvas *canvas, const json_t *membership, bool all, bool links);
 void show_nodes(struct canvas *canvas, const json_t *membership, bool all);
 void show_leases(struct canvas *canvas, const json_t *membership, bool all);
+void show_addresses(struct canvas *canvas, const json_t *membership, bool all);
 void show_links(struct canvas *canvas, const json_t *membership, bool all);
 
 /* ---- groups: of `groups` in the status, and events about failovers ---- */

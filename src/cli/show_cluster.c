@@ -16,6 +16,7 @@ enum {
     COLUMN_RUN = 5,
     COLUMN_NOTE = SHOW_COLUMNS - COLUMN_NODE - COLUMN_ROLE - COLUMN_STATE - COLUMN_HEARD -
                   COLUMN_PHI - COLUMN_RUN - 6,
+    COLUMN_ADDRESS = 24,
     NODES_SHOWN = 7,
     SURE_PHI = 99, /* beyond, it says nothing more */
 };
@@ -136,6 +137,24 @@ static const char *holder_of(const json_t *lease, const char *node)
     return json_string_value(holder);
 }
 
+/* In one line. Those of virtual addresses have been said. */
+static void lease_line(struct canvas *canvas, const json_t *leases, const char *node)
+{
+    const char *before = "leases: ";
+    const json_t *lease;
+    size_t i;
+
+    json_array_foreach (leases, i, lease) {
+        if (strncmp(show_string(lease, "lease"), "address/", 8) == 0)
+            continue;
+        canvas_print(canvas, PLAIN, "%s%s on %s", before, show_string(lease, "lease"),
+                     holder_of(lease, node));
+        before = ", ";
+    }
+    if (before[0] == ',')
+        canvas_end(canvas);
+}
+
 void show_leases(struct canvas *canvas, const json_t *membership, bool all)
 {
     json_t *leases = json_object_get(membership, "leases"), *lease;
@@ -143,12 +162,8 @@ void show_leases(struct canvas *canvas, const json_t *membership, bool all)
     char left[CANVAS_FIGURE_MAX];
     size_t i;
 
-    if (!all && json_array_size(leases) > 0) {
-        canvas_text(canvas, PLAIN, "leases: ");
-        json_array_foreach (leases, i, lease)
-            canvas_print(canvas, PLAIN, "%s%s on %s", i ? ", " : "", show_string(lease, "lease"),
-                         holder_of(lease, node));
-        canvas_end(canvas);
+    if (!all) {
+        lease_line(canvas, leases, node);
         return;
     }
     json_array_foreach (leases, i, lease) {
@@ -159,6 +174,45 @@ void show_leases(struct canvas *canvas, const json_t *membership, bool all)
                          canvas_latency((double)show_integer(lease, "remaining_ms"), left));
         canvas_end(canvas);
     }
+}
+
+static void address_line(struct canvas *canvas, const json_t *address)
+{
+    json_t *holder = json_object_get(address, "holder");
+    const char *error = show_string(address, "error");
+
+    canvas_left(canvas, COLUMN_NODE, PLAIN, show_string(address, "name"));
+    canvas_left(canvas, COLUMN_ADDRESS, PLAIN, show_string(address, "address"));
+    canvas_left(canvas, COLUMN_NODE, json_is_string(holder) ? PLAIN : BAD,
+                json_is_string(holder) ? json_string_value(holder) : "nobody");
+    if (show_truth(address, "here"))
+        canvas_print(canvas, DIM, "here, on %s", show_string(address, "interface"));
+    else if (error[0])
+        canvas_text(canvas, BAD, error);
+    else if (!show_truth(address, "well_here"))
+        canvas_print(canvas, WARN, "not well here: %s", show_string(address, "why_not"));
+    canvas_end(canvas);
+}
+
+void show_addresses(struct canvas *canvas, const json_t *membership, bool all)
+{
+    json_t *addresses = json_object_get(membership, "addresses"), *address;
+    size_t i;
+
+    if (!all && json_array_size(addresses) > 0) {
+        canvas_text(canvas, PLAIN, "addresses: ");
+        json_array_foreach (addresses, i, address) {
+            json_t *holder = json_object_get(address, "holder");
+
+            canvas_print(canvas, json_is_string(holder) ? PLAIN : BAD, "%s%s on %s", i ? ", " : "",
+                         show_string(address, "name"),
+                         json_is_string(holder) ? json_string_value(holder) : "nobody");
+        }
+        canvas_end(canvas);
+        return;
+    }
+    json_array_foreach (addresses, i, address)
+        address_line(canvas, address);
 }
 
 void show_links(struct canvas *canvas, const json_t *membership, bool all)
@@ -221,6 +275,7 @@ void show_cluster(struct canvas *canvas, const json_t *membership, bool all, boo
     quorum_line(canvas, membership);
     if (json_array_size(json_object_get(membership, "nodes")) > 1)
         show_nodes(canvas, membership, all);
+    show_addresses(canvas, membership, all);
     show_leases(canvas, membership, all);
     show_links(canvas, membership, links);
 }

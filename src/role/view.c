@@ -90,6 +90,27 @@ static void fill_groups(struct view *view, struct image image, const struct conf
             .name = image_string(image, groups[i].replication.item.name), .slot = groups[i].slot};
 }
 
+static void fill_addresses(struct view *view, struct image image, const struct config *config)
+{
+    const struct config_address *addresses =
+        image_items(image, config->addresses, sizeof *addresses);
+    const struct config_node *nodes = image_items(image, config->nodes, sizeof *nodes);
+
+    must(config->addresses.count <= CONFIG_ADDRESSES_MAX);
+    for (uint32_t i = 0; i < config->addresses.count; i++) {
+        const struct config_address *from = &addresses[i];
+        struct admin_address *to = &view->addresses[view->view.address_count++];
+
+        *to = (struct admin_address){.name = image_string(image, from->item.name),
+                                     .text = image_string(image, from->text),
+                                     .spread = from->spread,
+                                     .preempt = from->preempt,
+                                     .node_count = from->node_count};
+        for (uint32_t k = 0; k < from->node_count; k++)
+            to->nodes[k] = image_string(image, nodes[from->order[k]].item.name);
+    }
+}
+
 void view_fill(struct view *view, const struct role_generation *generation, const char *node)
 {
     static const char *outcomes[HEALTH_OUTCOMES];
@@ -106,9 +127,11 @@ void view_fill(struct view *view, const struct role_generation *generation, cons
                             .pools = view->pools,
                             .backends = view->backends,
                             .groups = view->groups,
+                            .addresses = view->addresses,
                             .outcomes = outcomes,
                             .outcome_count = HEALTH_OUTCOMES};
     fill_services(view, generation->image, generation->config);
     fill_pools(view, generation->image, generation->config);
     fill_groups(view, generation->image, generation->config);
+    fill_addresses(view, generation->image, generation->config);
 }

@@ -13,6 +13,7 @@ struct view {
     struct admin_pool pools[POOLS_MAX];
     struct admin_backend backends[BACKENDS_MAX];
     struct admin_group groups[GROUPS_MAX];
+    struct admin_address addresses[CONFIG_ADDRESSES_MAX];
 };
 
 /* `node` is this node's name; the view points into itself and into the generation. */
