@@ -5,6 +5,7 @@ Needs root. Nothing outside the namespaces is touched, and closing removes all o
 
 import contextlib
 import ctypes
+import ipaddress
 import itertools
 import os
 import subprocess
@@ -28,6 +29,19 @@ def available():
     return True
 
 
+@contextlib.contextmanager
+def inside(namespace):
+    """This thread is in the namespace meanwhile."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as here, open(f"/run/netns/{namespace}") as there:
+        if libc.setns(there.fileno(), 0) != 0:
+            raise OSError(ctypes.get_errno(), f"enter {namespace}")
+        try:
+            yield
+        finally:
+            libc.setns(here.fileno(), 0)
+
+
 class Machine:
     """A namespace with one address on the bridge."""
 
@@ -43,6 +57,17 @@ class Machine:
 
     def run(self, *command, **options):
         return subprocess.run(self.inside(command), check=True, capture_output=True, text=True, **options)
+
+    def addresses(self):
+        """Those that are on its interfaces, read without starting a process."""
+        with inside(self.namespace):
+            with open("/proc/thread-self/net/fib_trie") as four, open("/proc/thread-self/net/if_inet6") as six:
+                lines, rows = four.read().splitlines(), six.read().splitlines()
+        found = {str(ipaddress.IPv6Address(bytes.fromhex(row.split()[0]))) for row in rows}
+        for line, after in zip(lines, lines[1:]):
+            if "/32 host LOCAL" in after:
+                found.add(line.split()[-1])
+        return found
 
     def plug(self):
         self.network.hub("ip", "link", "set", self.cable, "up")
@@ -102,17 +127,9 @@ class Network:
             machine.run("ip", "link", "set", "eth0", "up")
             machine.run("nft", "add table ip nines; add chain ip nines input { type filter hook input priority 0; }")
 
-    @contextlib.contextmanager
     def seen_from_hub(self):
         """What this thread connects meanwhile, it connects from the hub."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open("/proc/thread-self/ns/net") as here, open(f"/run/netns/{self.hub_name}") as hub:
-            if libc.setns(hub.fileno(), 0) != 0:
-                raise OSError(ctypes.get_errno(), "enter the hub's namespace")
-            try:
-                yield
-            finally:
-                libc.setns(here.fileno(), 0)
+        return inside(self.hub_name)
 
     def heal(self):
         for machine in self.machines:
