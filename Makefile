@@ -7,7 +7,7 @@ PREFIX := /usr/local
 PYTHON := /usr/bin/python3
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test bench bench-cluster soak fuzz sim sim-bugs format check-format tidy man install clean
+.PHONY: help build demo test bench bench-cluster bench-addresses soak fuzz sim sim-bugs format check-format tidy man install clean
 MAKEFLAGS += --no-print-directory
 
 help: ## what there is
@@ -33,6 +33,10 @@ bench: build ## beside HAProxy and nginx, one pinned worker each: SECONDS=5 ROUN
 bench-cluster: build ## elections, proposals and rest of three nodes beside etcd, as root: WHAT="elections --runs 20"
 	@tools/setup bench
 	@$(PYTHON) bench/cluster $(or $(WHAT),all)
+
+bench-addresses: build ## what clients lose when a virtual address moves, beside keepalived, as root: RUNS=20 ONLY="node dead"
+	@tools/setup bench
+	@$(PYTHON) bench/addresses --runs $(or $(RUNS),20) --only "$(ONLY)"
 
 soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
 	@tools/setup bench
