@@ -72,6 +72,50 @@ static const char *text(json_t *object, const char *key)
     return found;
 }
 
+/* `front` is on eth0 here by a lease; `back` is nobody's, and its pool is down here. */
+static void lists_addresses_by_lease_interface_and_condition(void **state)
+{
+    static const struct admin_address addresses[] = {
+        {.name = "front", .text = "10.0.0.100/24", .node_count = 2, .nodes = {"a", "b"}},
+        {.name = "back", .text = "10.0.0.101/24", .spread = true},
+    };
+    static struct address_board on = {
+        .count = 1, .at = {{.name = "front", .interface = "eth0", .held = 1, .taken = 3}}};
+    static struct condition_board well = {
+        .count = 2, .at = {{.name = "front", .well = 1}, {.name = "back", .why = "it is down"}}};
+    struct shop shop;
+    json_t *found, *rows;
+    struct buf out;
+
+    (void)state;
+    shop_open(&shop);
+    describe(&shop, 3);
+    shop.view.addresses = addresses;
+    shop.view.address_count = 2;
+    snprintf(board.leases[1].resource, sizeof board.leases[1].resource, "address/front");
+    snprintf(board.leases[1].holder, sizeof board.leases[1].holder, "a");
+    board_publish(&shop.board->addresses.guard, &shop.board->addresses.board, &on, sizeof on);
+    board_publish(&shop.board->conditions.guard, &shop.board->conditions.board, &well, sizeof well);
+    found = membership(&shop);
+    rows = json_object_get(found, "addresses");
+    assert_int_equal(json_array_size(rows), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "holder")), "a");
+    assert_true(json_is_true(json_object_get(json_array_get(rows, 0), "here")));
+    assert_true(json_is_true(json_object_get(json_array_get(rows, 0), "well_here")));
+    assert_true(json_is_null(json_object_get(json_array_get(rows, 1), "holder")));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 1), "why_not")),
+                        "it is down");
+    json_decref(found);
+    buf_init(&out, 1 << 20);
+    metrics_print(&shop.scene, &out);
+    buf_add_byte(&out, 0);
+    assert_non_null(strstr((char *)out.at, "nines_address_held{address=\"front\"} 1\n"));
+    assert_non_null(strstr((char *)out.at, "nines_address_held{address=\"back\"} 0\n"));
+    assert_non_null(strstr((char *)out.at, "nines_address_taken_total{address=\"front\"} 3\n"));
+    buf_fini(&out);
+    shop_close(&shop);
+}
+
 static void lists_nodes_and_leases(void **state)
 {
     struct shop shop;
@@ -176,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_nodes_and_leases),
+        cmocka_unit_test(lists_addresses_by_lease_interface_and_condition),
         cmocka_unit_test(says_who_is_missing_for_a_quorum),
         cmocka_unit_test(believes_no_view_that_is_old),
         cmocka_unit_test(without_a_cluster_nothing_is_missing),

@@ -276,7 +276,7 @@ static void describes_itself_from_the_same_rows(void **state)
     page = json_loads(get(&ask, METHOD_GET, "/api/v1/openapi.json"), 0, NULL);
     assert_non_null(page);
     paths = json_object_get(page, "paths");
-    assert_int_equal(json_object_size(paths), 24);
+    assert_int_equal(json_object_size(paths), 26);
     assert_non_null(json_object_get(json_object_get(paths, "/livez"), "get"));
     assert_non_null(json_object_get(
         json_object_get(paths, "/api/v1/pools/{pool}/backends/{backend}/drain"), "post"));

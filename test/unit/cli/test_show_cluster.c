@@ -71,6 +71,39 @@ static void names_the_leader_and_what_is_odd(void **state)
                 "leases: backup on a\n");
 }
 
+static const char addresses_text[] =
+    "{'state':'member','sentence':'','leader':'b','quorum':true,'voters':1,'voters_alive':1,"
+    "'term':4,'applied':17,'node':'a','nodes':[],'links':[],"
+    "'leases':[{'lease':'address/front','holder':'a'},{'lease':'backup','holder':'b'}],"
+    "'addresses':["
+    "{'name':'front','address':'10.0.0.100/24','holder':'a','here':true,'interface':'eth0',"
+    "'well_here':true,'why_not':'','error':''},"
+    "{'name':'back','address':'10.0.0.101/24','holder':null,'here':false,'well_here':false,"
+    "'why_not':'no backend of the pool \\u0027p\\u0027 is up','error':''}]}";
+
+static void says_who_has_each_address_and_its_lease_but_once(void **state)
+{
+    json_t *parsed = parse(addresses_text);
+    struct buf out;
+    struct canvas canvas = {.out = &out};
+
+    (void)state;
+    assert_page(addresses_text, false,
+                "cluster: 1 of 1 voters are heard, b leads in term 4, entry 17\n"
+                "addresses: front on a, back on nobody\n"
+                "leases: backup on b\n");
+    buf_init(&out, 1 << 16);
+    show_addresses(&canvas, parsed, true);
+    buf_add_byte(&out, 0);
+    assert_string_equal(
+        (const char *)out.at,
+        "front            10.0.0.100/24            a                here, on eth0\n"
+        "back             10.0.0.101/24            nobody           not well here: no backend of "
+        "the pool 'p' is up\n");
+    buf_fini(&out);
+    json_decref(parsed);
+}
+
 static void says_what_is_missing_first(void **state)
 {
     (void)state;
@@ -109,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_the_leader_and_what_is_odd),
+        cmocka_unit_test(says_who_has_each_address_and_its_lease_but_once),
         cmocka_unit_test(says_what_is_missing_first),
         cmocka_unit_test(lists_links_that_are_well_when_asked),
         cmocka_unit_test(says_nothing_where_there_is_no_cluster),
