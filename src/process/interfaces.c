@@ -110,13 +110,13 @@ static void begin(struct interfaces *interfaces, struct question *question, uint
     };
 }
 
-typedef void on_answer(void *context, const struct nlmsghdr *head);
+typedef void on_answer(void *context, struct nlmsghdr *head);
 
 /* One datagram of the answer. False: it was the last one, and *number is 0 or why not. */
-static bool take(const struct interfaces *interfaces, const uint8_t *bytes, size_t len,
-                 on_answer *answer, void *context, int *number)
+static bool take(const struct interfaces *interfaces, uint8_t *bytes, size_t len, on_answer *answer,
+                 void *context, int *number)
 {
-    const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)bytes;
+    struct nlmsghdr *head = (struct nlmsghdr *)(void *)bytes;
 
     for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
         if (head->nlmsg_seq != interfaces->sequence)
@@ -188,10 +188,10 @@ struct present {
     const uint8_t *ip;
 };
 
-static bool read_present(const struct nlmsghdr *head, struct present *present)
+static bool read_present(struct nlmsghdr *head, struct present *present)
 {
-    const struct ifaddrmsg *body = NLMSG_DATA(head);
-    const struct rtattr *attribute = IFA_RTA(body);
+    struct ifaddrmsg *body = NLMSG_DATA(head);
+    struct rtattr *attribute = IFA_RTA(body);
     uint32_t left = (uint32_t)IFA_PAYLOAD(head);
 
     *present = (struct present){.index = body->ifa_index, .length = body->ifa_prefixlen};
@@ -212,7 +212,7 @@ static bool same_network(const uint8_t *a, const uint8_t *b, uint32_t prefix)
     return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
 }
 
-static void on_present(void *context, const struct nlmsghdr *head)
+static void on_present(void *context, struct nlmsghdr *head)
 {
     struct search *search = context;
     const struct ifaddrmsg *body = NLMSG_DATA(head);
@@ -378,7 +378,7 @@ bool interfaces_news(struct interfaces *interfaces)
     got = recv(interfaces->news_fd, &space, sizeof space, 0);
     if (got < 0)
         return errno == ENOBUFS; /* something was lost: it may have been that */
-    for (const struct nlmsghdr *head = &space.aligned; NLMSG_OK(head, got);
+    for (struct nlmsghdr *head = &space.aligned; NLMSG_OK(head, got);
          head = NLMSG_NEXT(head, got)) {
         const struct ifinfomsg *body = NLMSG_DATA(head);
 

@@ -312,8 +312,7 @@ bool agent_lead_order(struct agent_addresses *addresses, struct agent_order *ord
         [ADDRESS_ACCEPTED] = "",
         [ADDRESS_THERE] = "",
         [ADDRESS_NOT_ITS] = "the configuration does not name that node for this address",
-        [ADDRESS_NOT_WELL] = "that node is not there, takes no work, or fails a condition: see "
-                             "`nines address list` there",
+        [ADDRESS_NOT_WELL] = "that node is not there, takes no work, or fails a condition",
         [ADDRESS_NO_OTHER] = "no other node is well",
     };
     uint32_t a = address_named(addresses, order->name);
