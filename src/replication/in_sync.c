@@ -260,37 +260,37 @@ static bool joins(const struct in_sync *books, const struct group_body *body,
     return !life_set_has(&body->in_sync, follower->life) && keeps_up(books, follower, now);
 }
 
-/* The first of the set that has not kept up for too long; NULL: nobody. */
-static const struct in_sync_follower *leaver(const struct in_sync *books,
-                                             const struct group_body *body, struct instant now)
+/* Those of the set that have not kept up for too long. A semi-sync set keeps as many as have to acknowledge; only a degraded one is smaller. */
+static void find_leavers(const struct in_sync *books, const struct group_body *body,
+                         struct instant now, struct life_set *leavers)
 {
+    bool semi_sync = body->mode == GROUP_SEMI_SYNC && !body->degraded;
+
+    *leavers = (struct life_set){0};
     for (uint32_t i = 0; i < books->count; i++) {
         const struct in_sync_follower *follower = &books->followers[i];
 
-        if (life_set_has(&body->in_sync, follower->life) && behind(follower, books->lag_ms, now))
-            return follower;
+        if (!life_set_has(&body->in_sync, follower->life) || !behind(follower, books->lag_ms, now))
+            continue;
+        if (semi_sync && secondaries(body) - leavers->count <= body->acks)
+            return;
+        life_set_put(leavers, follower->life);
     }
-    return NULL;
-}
-
-/* A semi-sync set keeps as many as have to acknowledge; only a degraded one is smaller. */
-static bool may_leave(const struct group_body *body)
-{
-    return body->mode != GROUP_SEMI_SYNC || body->degraded || secondaries(body) > body->acks;
 }
 
 static void goal(const struct in_sync *books, const struct group_body *body,
                  const struct group_body *open, struct instant now, struct engine_needs *needs)
 {
     enum group_mode mode = mode_now(books, body, open, now);
-    const struct in_sync_follower *leaving = leaver(books, body, now);
+    struct life_set leavers;
 
+    find_leavers(books, body, now, &leavers);
     needs_of(body, mode, books->self, needs);
     for (uint32_t i = 0; mode == GROUP_SYNC && i < books->count; i++)
         if (joins(books, body, &books->followers[i], now))
             add(&needs->members, books->followers[i].life);
-    if (mode == GROUP_SEMI_SYNC && leaving && may_leave(body))
-        life_set_drop(&needs->members, leaving->life.member);
+    for (uint32_t i = 0; mode == GROUP_SEMI_SYNC && i < leavers.count; i++)
+        life_set_drop(&needs->members, leavers.lives[i].member);
     allow_for(body, open, books->self, needs);
 }
 
@@ -317,14 +317,13 @@ static uint32_t covered(const struct in_sync *books, const struct life_set *set)
     return count;
 }
 
-/* Have too few been caught up for so long that writes wait for them? */
+/* Have too few been caught up for so long that writes wait for them? Who is, and not in the set, is about to join it. */
 static bool too_few(const struct in_sync *books, const struct group_body *body, struct instant now)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < books->count; i++)
-        count += life_set_has(&body->in_sync, books->followers[i].life) &&
-                 !behind(&books->followers[i], books->degrade_ms, now);
+        count += !behind(&books->followers[i], books->degrade_ms, now);
     return count < body->acks;
 }
 
@@ -360,21 +359,26 @@ static bool advise_eligible(const struct group_body *body, struct in_sync_advice
 static bool advise_leaving(const struct in_sync *books, const struct group_body *body,
                            struct instant now, struct in_sync_advice *advice)
 {
-    const struct in_sync_follower *leaving = leaver(books, body, now);
     bool sync = body->mode == GROUP_SYNC && !body->degraded;
+    struct life_set leavers;
 
-    if (!leaving || !may_leave(body))
+    find_leavers(books, body, now, &leavers);
+    if (leavers.count == 0)
         return false;
-    /* What it alone acknowledged is on enough of the others before it is not asked for any more. */
+    /* What they alone acknowledged is on enough of the others before they are not asked for any more. */
     if (body->mode == GROUP_SEMI_SYNC && !body->degraded &&
         covered(books, &books->needs.members) < body->acks)
         return false;
-    life_set_drop(&advice->body.in_sync, leaving->life.member);
-    if (body->target == leaving->life.member)
-        advice->body.target = 0;
-    if (sync && body->in_sync.count <= body->min_in_sync)
-        add(&advice->body.eligible, leaving->life);
-    propose(advice, REPLICA_LEFT_IN_SYNC, leaving->life.member, "it has not kept up");
+    for (uint32_t i = 0; i < leavers.count; i++) {
+        struct life life = leavers.lives[i];
+
+        life_set_drop(&advice->body.in_sync, life.member);
+        if (body->target == life.member)
+            advice->body.target = 0;
+        if (sync && advice->body.in_sync.count < body->min_in_sync)
+            add(&advice->body.eligible, life);
+    }
+    propose(advice, REPLICA_LEFT_IN_SYNC, leavers.lives[0].member, "it has not kept up");
     return true;
 }
 

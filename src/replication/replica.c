@@ -89,6 +89,7 @@ static void on_document(struct replica *r, const struct replica_event *event, st
 {
     bool other = event->version == 0 ? r->version != 0 : event->epoch != r->epoch;
 
+    r->told = true;
     r->self = event->life;
     r->version = event->version;
     r->epoch = event->version ? event->epoch : 0;
@@ -367,21 +368,31 @@ static bool no_heir(const struct replica *r, struct instant now)
            (r->proposal.plan != PLAN_SET_TARGET && in_sync_heir(&r->books, &r->body, now) == 0);
 }
 
+/* While writes wait for secondaries, nothing is said about the engine. */
+static void judge_verifying(struct replica *r, struct instant now)
+{
+    if (r->state != REPLICA_VERIFYING || r->verified || !passed(r->deadline, now))
+        return;
+    if (!in_sync_flows(&r->books, r->rules.stuck_ms / 2, now)) {
+        r->deadline = after_ms(now, r->rules.verify_ms);
+        return;
+    }
+    r->refused = true;
+    give_up(r, "no write was answered in time");
+}
+
 static void judge(struct replica *r, struct instant now, struct replica_actions *out)
 {
     judge_engine(r, now, out);
+    judge_verifying(r, now);
     if (r->rules.managed && r->process == PROCESS_ENDED)
         give_up(r, "its process does not run");
     if (replica_engine_ready(r) && r->loading && owns(r)) {
         r->refused = true;
         give_up(r, "it has no whole copy of the data");
     }
-    if (r->state == REPLICA_VERIFYING && !r->verified && passed(r->deadline, now)) {
-        r->refused = true;
-        give_up(r, "no write was answered in time");
-    }
-    if (replica_want(r) == WANT_RESUME && replica_engine_ready(r) && !r->whole)
-        give_up(r, "its engine may lack what it acknowledged");
+    if (replica_want(r) == WANT_RESUME && (!r->surviving || !r->whole))
+        give_up(r, "its process ended while its agent did not run");
     if (r->state == REPLICA_RESUMING && passed(r->deadline, now))
         give_up(r, "the cluster did not let it go on in time");
     if (r->state == REPLICA_HANDING_OVER && passed(r->deadline, now) && !replica_yielding(r)) {
@@ -412,6 +423,14 @@ static void report(struct replica *r, struct replica_actions *out)
     replica_emit(out, REPLICA_REPORT);
 }
 
+/* Probes and facts are about the epoch in which they came up. */
+static void name_epochs(const struct replica *r, struct replica_actions *out)
+{
+    for (uint32_t i = 0; i < out->count; i++)
+        if (out->actions[i].kind != REPLICA_PROPOSE)
+            out->actions[i].epoch = r->epoch;
+}
+
 void replica_step(struct replica *replica, const struct replica_event *event, struct instant now,
                   struct replica_actions *out)
 {
@@ -432,6 +451,7 @@ void replica_step(struct replica *replica, const struct replica_event *event, st
     replica_act(replica, now, out);
     replica_propose(replica, now, out);
     report(replica, out);
+    name_epochs(replica, out);
     replica->now = now;
     check(replica);
 }

@@ -116,7 +116,8 @@ struct replica_action {
     enum replica_action_kind kind;
     struct engine_order order;
     struct instant until;
-    uint64_t epoch, version;
+    uint64_t epoch,
+        version; /* PROPOSE: based on; PROBE, VERIFY, TELL: the epoch that it is about */
     struct group_body body;
     bool kept;
     enum replica_fact fact;

@@ -63,16 +63,13 @@ static void fence(struct replica *r, struct instant until, struct replica_action
 }
 /* ---- entering ---- */
 
-static struct instant soonest_fence(const struct replica *r)
-{
-    return r->fence.ns == 0 ? NEVER : r->fence;
-}
-
 static void enter_demoting(struct replica *r, struct instant now, struct replica_actions *out)
 {
     r->deadline = after_ms(now, r->rules.demote_ms);
     r->carried = false;
-    fence(r, earlier(soonest_fence(r), r->deadline), out);
+    /* What the run before told is not known, and not to be put off. */
+    if (r->fence.ns != 0)
+        fence(r, earlier(r->fence, r->deadline), out);
     if (replica_want(r) == WANT_PRIMARY && !r->gave_up)
         replica_tell(out, REPLICA_FENCED, 0, "its lease ends: it takes no more writes");
 }

@@ -27,7 +27,7 @@ static void because(struct replica_proposal *p, const char *sentence)
 static void keep_or_leave(const struct replica *r, struct replica_proposal *p)
 {
     life_set_drop(&p->body.in_sync, r->self.member);
-    if (!r->whole)
+    if (!r->whole || r->loading)
         return;
     life_set_put(&p->body.in_sync, r->self);
     p->kept = replica_want(r) == WANT_RESUME;
@@ -105,6 +105,8 @@ static void make_plan(const struct replica *r, struct instant now, struct replic
         return;
     if (r->gave_up && r->writes == WRITES_NONE)
         step_down(r, p);
+    else if (r->gave_up)
+        return;
     else if (r->state == REPLICA_HANDING_OVER && r->writes == WRITES_NONE)
         hand_over(p);
     else if (r->state == REPLICA_RESUMING)

@@ -48,6 +48,9 @@ bool replica_must_stop(const struct replica *r, struct instant now)
 
     if (r->writes != WRITES_POSSIBLE)
         return false;
+    /* The fence of the run before stands until the document is known; without a supervisor there is none. */
+    if (!r->told)
+        return !r->rules.managed;
     if (r->gave_up || replica_yielding(r))
         return true;
     if (want == WANT_RESUME)

@@ -59,6 +59,7 @@ struct replica {
     struct instant now; /* of the last step */
 
     /* As it was told. */
+    bool told; /* what the document says, at all */
     struct life self;
     uint64_t epoch, version; /* version 0: there is no group */
     struct group_body body;

@@ -17,6 +17,8 @@ struct story {
     int64_t now_ms;
     bool mute;       /* the engine answers no STATUS */
     bool unanswered; /* it was asked for one, and still is */
+    bool silent;     /* it answers no probe */
+    bool unprobed;   /* it was probed, and has not answered */
     struct engine_status engine;
     struct engine_order order; /* under way, other than STATUS */
     bool ordered;
@@ -135,10 +137,10 @@ static inline void say_action(const struct replica_action *action)
     }
 }
 
-/* STATUS and REPORT go without saying. */
+/* STATUS, PROBE and REPORT go without saying. */
 static inline bool worth_saying(const struct replica_action *action)
 {
-    return action->kind != REPLICA_REPORT &&
+    return action->kind != REPLICA_REPORT && action->kind != REPLICA_PROBE &&
            (action->kind != REPLICA_ASK || action->order.verb != ENGINE_STATUS);
 }
 
@@ -146,6 +148,8 @@ static inline bool take_action(const struct replica_action *action)
 {
     if (action->kind == REPLICA_PROPOSE)
         s.proposal = *action;
+    if (action->kind == REPLICA_PROBE)
+        s.unprobed = true;
     if (action->kind != REPLICA_ASK)
         return false;
     if (action->order.verb == ENGINE_STATUS)
@@ -197,10 +201,21 @@ static inline void answer_status(void)
     }
 }
 
+static inline void answer_probe(void)
+{
+    const struct replica_event event = {.kind = REPLICA_PROBED, .answered = true};
+
+    if (!s.unprobed || s.silent)
+        return;
+    s.unprobed = false;
+    happens("probed", &event);
+}
+
 static inline void event(const char *what, struct replica_event event)
 {
     happens(what, &event);
     answer_status();
+    answer_probe();
 }
 
 /* What an order that is done does to an engine. */
@@ -232,6 +247,7 @@ static inline void answers(enum engine_outcome outcome, const char *sentence)
         obey(&order);
     give_answer(engine_outcome_name(outcome), &order, outcome, sentence);
     answer_status();
+    answer_probe();
 }
 
 static inline void done(void)
@@ -384,14 +400,14 @@ static inline void detach(uint32_t member)
             s.engine.followers[i].attached = false;
 }
 
-/* It serves as the primary of epoch 6, under a lease for a minute. */
-static inline void serves(const struct replica_rules *rules)
+/* It serves as the primary of epoch 6. */
+static inline void serves_until(const struct replica_rules *rules, int64_t until_ms)
 {
     freezes(rules);
     s.epoch = 6;
     s.body.primary = SELF;
     document();
-    lease(60000);
+    lease(until_ms);
     s.engine.position.epoch = 6;
     attach(2, 1000);
     attach(3, 1000);
@@ -402,4 +418,9 @@ static inline void serves(const struct replica_rules *rules)
     assert_int_equal(state_now(), REPLICA_SERVING);
     passes(400);
     forget_the_story();
+}
+
+static inline void serves(const struct replica_rules *rules)
+{
+    serves_until(rules, 60000);
 }

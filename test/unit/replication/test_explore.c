@@ -179,7 +179,7 @@ static void begin_again(struct world *w)
     w->needs[0] =
         (struct engine_needs){.mode = GROUP_SEMI_SYNC, .acks = 1, .members = {2, {{2, 1}, {3, 1}}}};
     w->needs_count = 1;
-    w->fence = w->granted = after_ms(w->now, 1500);
+    w->fence = w->granted = after_ms(w->now, 900);
     world_attach(w);
     world_tell_process(w, true);
 }
