@@ -105,6 +105,12 @@ static void looked(struct role *role, uint64_t number)
     agent_cluster_looked(&agent_of(role)->cluster, number);
 }
 
+static void process(struct role *role, enum message what, uint32_t slot,
+                    const struct process_word *word, int fd)
+{
+    agent_cluster_process(&agent_of(role)->cluster, what, slot, word, fd);
+}
+
 /* Checks go on until the end: workers that still drain go by them. */
 static void drain(struct role *role, struct instant deadline)
 {
@@ -124,6 +130,7 @@ int role_agent(void)
         .begin = begin,
         .configure = configure,
         .linked = linked,
+        .process = process,
         .looked = looked,
         .drain = drain,
         .end = end,

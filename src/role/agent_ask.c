@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "cluster/command.h"
 #include "cluster/document.h"
-#include "role/agent_cluster.h"
+#include "role/agent_groups.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -225,6 +225,50 @@ static void list_overrides(struct agent_cluster *agent, uint32_t id)
     buf_fini(&out);
 }
 
+/* ---- groups ---- */
+
+static void on_ordered(void *context, const struct groups_reply *reply)
+{
+    struct agent_ask *ask = context;
+    struct agent_cluster *agent = ask->owner;
+    uint8_t storage[2048];
+    struct json json;
+    struct buf out;
+
+    ask->owner = NULL;
+    if (ask->lost)
+        return;
+    buf_over(&out, storage, sizeof storage);
+    json_init(&json, &out);
+    json_begin_object(&json);
+    add_text(&json, "outcome", reply->done ? "done" : reply->by[0] ? "refused" : reply->reached ? "unknown" : "no-quorum");
+    add_text(&json, "by", reply->by[0] ? reply->by : NULL);
+    add_text(&json, reply->done ? "sentence" : "error", reply->sentence);
+    json_end(&json);
+    buf_add_byte(&out, '\n');
+    send(agent, ask->id, reply->done ? 200 : reply->by[0] ? 409 : reply->reached ? 504 : 503, buf_bytes(&out));
+}
+
+static void ask_about_group(struct agent_cluster *agent, uint32_t id, enum groups_order_kind kind,
+                            struct bytes query)
+{
+    struct groups_order order = {.kind = kind,
+                                 .accept_loss = query_has(query, "accept_loss", "true")};
+    struct agent_ask *ask;
+
+    if (!query_value(query, "group", order.group, sizeof order.group)) {
+        agent_refuse(agent, id, 400, "the question names no group");
+        return;
+    }
+    if (!query_value(query, "to", order.to, sizeof order.to))
+        order.to[0] = '\0';
+    ask = take_place(agent, id);
+    if (!ask || groups_order(agent->groups->groups, &order, agent_timeout_of(query), on_ordered, ask))
+        return;
+    ask->owner = NULL;
+    agent_refuse(agent, id, 503, "too many orders are under way");
+}
+
 /* ---- events ---- */
 
 static void on_events(void *context, uint16_t status, struct bytes json)
@@ -284,7 +328,11 @@ static void ask_of_verb(struct agent_cluster *agent, uint32_t id, enum admin_ver
         agent_addresses_move(&agent->addresses, id, query);
         return;
     case ADMIN_GROUP_SWITCHOVER:
+        ask_about_group(agent, id, GROUPS_SWITCHOVER, query);
+        return;
     case ADMIN_GROUP_FAILOVER:
+        ask_about_group(agent, id, GROUPS_FAILOVER, query);
+        return;
     case ADMIN_NOTHING:
     case ADMIN_EVENTS:
     case ADMIN_VERBS:

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/own.h"
 #include "net/tls.h"
+#include "role/agent_groups.h"
 #include "role/log.h"
 #include "topology/fact.h"
 #include "wal/disk.h"
@@ -16,7 +17,7 @@ enum {
     SHOW_MS = 500, /* the board is never older while all is well */
     RETRY_MS = 10000,
     STOP_MS = 1500,   /* the supervisor allows two seconds */
-    GIVE_MS = 500,    /* of these, for the addresses */
+    GIVE_MS = 900,    /* of these, for groups and addresses to go elsewhere */
     EXPIRY_DAYS = 21, /* with fewer left, it is said */
     DAY_S = 86400,
     SETTLE_MS = 10, /* between looks whether the last facts are durable */
@@ -59,7 +60,7 @@ static struct cluster_timing timing_of(const struct config *config)
 /* Of what must be the same on every node, as it is understood and not as it is written; paths, workers and the like are a node's own affair. */
 static uint64_t hash_of(const struct role_generation *generation)
 {
-    static const char *const shared[] = {"cluster",  "failover", "nodes",
+    static const char *const shared[] = {"cluster",  "failover", "nodes",    "groups",
                                          "services", "pools",    "addresses"};
     struct option rows[ARRAY_LEN(shared) + 1] = {0};
     uint32_t count = 0;
@@ -233,6 +234,8 @@ static void on_changed(void *context)
 {
     struct agent_cluster *agent = context;
 
+    if (agent->groups)
+        groups_look(agent->groups->groups);
     show_soon(agent);
     agent_addresses_stir(&agent->addresses);
 }
@@ -242,6 +245,8 @@ static void on_lease(void *context, uint32_t slot, const char *resource, struct 
     struct agent_cluster *agent = context;
 
     agent_addresses_lease(&agent->addresses, slot, resource, until);
+    if (agent->groups)
+        groups_lease(agent->groups->groups, resource, until);
 }
 
 static void on_request(void *context, const char *node, uint64_t ticket, struct bytes bytes)
@@ -278,6 +283,9 @@ static void on_closed(void *context)
 {
     struct agent_cluster *agent = context;
 
+    if (agent->groups)
+        agent_groups_close(agent->groups);
+    agent->groups = NULL;
     agent->cluster = NULL;
     disk_close(agent->disk);
     agent->disk = NULL;
@@ -326,6 +334,18 @@ static bool open_cluster(struct agent_cluster *agent, const char *directory, str
     return false;
 }
 
+static bool open_groups(struct agent_cluster *agent, struct err *err)
+{
+    static struct agent_groups groups;
+
+    if (!agent_groups_open(&groups, agent, err)) {
+        cluster_close(agent->cluster, false);
+        return false;
+    }
+    agent->groups = &groups;
+    return true;
+}
+
 static bool open_all(struct agent_cluster *agent, struct err *err)
 {
     const struct role_generation *generation = agent->generation;
@@ -338,7 +358,7 @@ static bool open_all(struct agent_cluster *agent, struct err *err)
     if (config_has_peers(generation->config) && !renew_tls(agent, err))
         return false;
     snprintf(path, sizeof path, "%s/cluster", directory);
-    return open_cluster(agent, path, err);
+    return open_cluster(agent, path, err) && open_groups(agent, err);
 }
 
 /* Once per reason, or a log would say nothing else. */
@@ -391,6 +411,10 @@ static void on_refresh(struct timer *timer)
         identify(agent);
     watch_certificate(agent);
     agent_show(agent);
+    if (agent->groups) {
+        groups_look(agent->groups->groups);
+        agent_groups_show(agent->groups);
+    }
     timer_arm(loop, timer, after_ms(loop_now(loop), SHOW_MS));
 }
 
@@ -400,13 +424,14 @@ static bool is_settled(const struct agent_cluster *agent)
     return !agent->cluster && (!agent->timeline || timeline_settled(agent->timeline));
 }
 
-/* The addresses first. Where they cannot be seen to go, the leases are not released: they run out, and the others wait for that. */
+/* Groups first, then addresses. Where those cannot be seen to go, the leases are not released: they run out, and the others wait for that. */
 static void leave(struct agent_cluster *agent)
 {
     struct loop *loop = agent->role->loop;
+    bool left = !agent->groups || groups_left(agent->groups->groups);
     bool gone = agent_addresses_gone(&agent->addresses);
 
-    if (gone || passed(agent->give_by, loop_now(loop))) {
+    if ((left && gone) || passed(agent->give_by, loop_now(loop))) {
         agent->closing = true;
         agent_addresses_close(&agent->addresses);
         if (agent->cluster)
@@ -480,6 +505,8 @@ void agent_cluster_configure(struct agent_cluster *agent, const struct role_gene
     cluster_listen(agent->cluster, listeners, collect_listeners(generation, listeners));
     cluster_configure(agent->cluster, nodes, collect_nodes(generation, nodes), &timing,
                       hash_of(generation));
+    if (agent->groups)
+        agent_groups_configure(agent->groups);
 }
 
 void agent_cluster_linked(struct agent_cluster *agent, int fd)
@@ -490,6 +517,15 @@ void agent_cluster_linked(struct agent_cluster *agent, int fd)
 void agent_cluster_looked(struct agent_cluster *agent, uint64_t number)
 {
     agent_addresses_looked(&agent->addresses, number);
+}
+
+void agent_cluster_process(struct agent_cluster *agent, enum message what, uint32_t slot,
+                           const struct process_word *word, int fd)
+{
+    if (agent->groups)
+        agent_groups_process(agent->groups, what, slot, word, fd);
+    else if (fd >= 0)
+        loop_close_fd(agent->role->loop, fd);
 }
 
 static void record_stop(struct agent_cluster *agent)
@@ -510,6 +546,8 @@ void agent_cluster_drain(struct agent_cluster *agent)
     agent->give_by = after_ms(loop_now(loop), GIVE_MS);
     if (agent->timeline)
         record_stop(agent);
+    if (agent->groups)
+        groups_leave(agent->groups->groups);
     agent_addresses_stop(&agent->addresses);
     leave(agent);
 }

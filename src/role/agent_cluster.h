@@ -17,6 +17,7 @@
 enum { AGENT_ASKS_MAX = 256, AGENT_REQUESTS_MAX = 16 };
 
 struct agent_cluster;
+struct agent_groups;
 
 /* A question of the monitor's that waits for its answer. */
 struct agent_ask {
@@ -50,12 +51,16 @@ struct agent_cluster {
     char names[CLUSTER_NODES_MAX][CLUSTER_NAME_MAX]; /* of the other members, for events */
     bool stopping, closing; /* first the addresses go, then the leases and the leadership */
     struct instant stop_by, give_by;
+    struct agent_groups *groups; /* its groups; NULL while there is no cluster */
 };
 
 void agent_cluster_open(struct agent_cluster *agent, struct role *role);
 void agent_cluster_configure(struct agent_cluster *agent, const struct role_generation *generation);
 void agent_cluster_linked(struct agent_cluster *agent, int fd);
 void agent_cluster_looked(struct agent_cluster *agent, uint64_t number); /* the supervisor */
+/* From the supervisor: what became of a group's process or program. `fd` is the callee's; -1: none. */
+void agent_cluster_process(struct agent_cluster *agent, enum message what, uint32_t slot,
+                           const struct process_word *word, int fd);
 /* Leaves in order, if it can be done soon; then role_drained. */
 void agent_cluster_drain(struct agent_cluster *agent);
 void agent_cluster_close(struct agent_cluster *agent);
@@ -83,6 +88,7 @@ enum agent_request_kind {
     REQUEST_ADDRESS_REPORT = 2,
     REQUEST_ADDRESS_GIVE = 3,
     REQUEST_ADDRESS_MOVE = 4,
+    REQUEST_GROUPS = 'G', /* GROUPS_MARK */
 };
 
 void agent_take_request(struct agent_cluster *agent, const char *node, uint64_t ticket,

@@ -3,6 +3,9 @@
  */
 #include "role/agent_addresses.h"
 #include "role/agent_cluster.h"
+#include "role/agent_groups.h"
+
+_Static_assert((int)REQUEST_GROUPS == (int)GROUPS_MARK, "groups mark their questions themselves");
 
 static const struct {
     enum agent_request_kind kind;
@@ -13,6 +16,7 @@ static const struct {
     {REQUEST_ADDRESS_REPORT, agent_addresses_on_report},
     {REQUEST_ADDRESS_GIVE, agent_addresses_on_give},
     {REQUEST_ADDRESS_MOVE, agent_addresses_on_move},
+    {REQUEST_GROUPS, agent_groups_on_request},
 };
 
 /* A question of a newer version gets an answer that none of its kinds has: nothing. */

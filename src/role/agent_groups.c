@@ -1,0 +1,455 @@
+#include "role/agent_groups.h"
+
+#include "base/must.h"
+#include "role/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct agent_group *place_at(struct agent_groups *part, uint32_t slot)
+{
+    struct agent_group *place;
+
+    must(slot < GROUPS_MAX);
+    place = &part->places[slot];
+    return place->present ? place : NULL;
+}
+
+static struct group_record *record_of(const struct agent_group *place)
+{
+    return &place->owner->agent->role->board->groups[place->slot];
+}
+
+static struct image image_now(const struct agent_groups *part)
+{
+    return part->agent->generation->image;
+}
+
+/* A channel that cannot take it is a supervisor that is gone or stuck: this process ends, and what it held runs out. */
+static void order(struct agent_groups *part, enum message what, uint32_t slot)
+{
+    struct err err;
+
+    if (role_order(part->agent->role, what, slot, &err))
+        return;
+    log_error("the supervisor cannot be told", log_text("error.message", err.text));
+    role_fail(part->agent->role);
+}
+
+/* ---- the engine ---- */
+
+static void on_answered(void *context, const struct engine_answer *answer)
+{
+    struct agent_group *place = context;
+
+    if (place->owner->groups)
+        groups_answered(place->owner->groups, place->slot, answer);
+}
+
+static void on_wants_program(void *context)
+{
+    struct agent_group *place = context;
+
+    order(place->owner, MESSAGE_PROGRAM_START, place->slot);
+}
+
+static void on_kill_program(void *context)
+{
+    struct agent_group *place = context;
+
+    order(place->owner, MESSAGE_PROGRAM_KILL, place->slot);
+}
+
+static const char *group_name(const struct agent_group *place)
+{
+    return image_string(image_now(place->owner), place->config->replication.item.name);
+}
+
+static void open_engine(struct agent_group *place)
+{
+    static const struct engine_events events = {.answered = on_answered,
+                                                .wants_program = on_wants_program,
+                                                .kill_program = on_kill_program};
+    struct agent_groups *part = place->owner;
+    struct engine_options options = {.loop = part->agent->role->loop,
+                                     .group = group_name(place),
+                                     .self = part->agent->role->node,
+                                     .config = &place->config->engine,
+                                     .image = image_now(part),
+                                     .events = &events,
+                                     .context = place};
+    struct err err;
+
+    if (place->engine || place->self == GROUP_MEMBERS_MAX)
+        return;
+    if (!engine_open(&place->engine, &options, &err))
+        log_error("a group's engine cannot be used", log_text("nines.group", options.group),
+                  log_text("error.message", err.text));
+}
+
+static void ask(void *context, uint32_t slot, const struct engine_order *order)
+{
+    struct agent_group *place = place_at(context, slot);
+
+    if (place && place->engine)
+        engine_ask(place->engine, order);
+}
+
+static void cancel(void *context, uint32_t slot)
+{
+    struct agent_group *place = place_at(context, slot);
+
+    if (place && place->engine)
+        engine_cancel(place->engine);
+}
+
+static void members(void *context, uint32_t slot, const uint32_t ids[GROUP_MEMBERS_MAX])
+{
+    struct agent_group *place = place_at(context, slot);
+    struct engine_member list[GROUP_MEMBERS_MAX];
+    const struct config_node *nodes;
+    uint32_t count;
+
+    if (!place || !place->engine)
+        return;
+    nodes = image_items(image_now(context), config_of(image_now(context))->nodes, sizeof *nodes);
+    count = place->config->member_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct config_group_member *member = &place->config->members[i];
+
+        list[i] = (struct engine_member){
+            .member = ids[i],
+            .name = image_string(image_now(context), nodes[member->node].item.name),
+            .address = member->address};
+    }
+    engine_members(place->engine, list, count);
+}
+
+/* ---- its process ---- */
+
+static void process(void *context, uint32_t slot, bool start)
+{
+    order(context, start ? MESSAGE_PROCESS_START : MESSAGE_PROCESS_KILL, slot);
+}
+
+/* Later than before needs no word: the supervisor looks again before it kills. */
+static void fence(void *context, uint32_t slot, struct instant until)
+{
+    struct agent_groups *part = context;
+    counter *at = &part->agent->role->board->groups[slot].fence;
+    uint64_t now = until.ns == NEVER.ns ? UINT64_MAX : (uint64_t)until.ns;
+    uint64_t before = counted(at);
+
+    atomic_store_explicit(at, now, memory_order_release);
+    if (now < before)
+        order(part, MESSAGE_FENCE, slot);
+}
+
+void agent_groups_process(struct agent_groups *part, enum message what, uint32_t slot,
+                          const struct process_word *word, int fd)
+{
+    struct agent_group *place = place_at(part, slot);
+
+    if (what == MESSAGE_PROGRAM_STARTED && place && place->engine) {
+        engine_connect(place->engine, fd);
+        return;
+    }
+    if (fd >= 0)
+        loop_close_fd(part->agent->role->loop, fd);
+    if (!place || !part->groups || what == MESSAGE_PROGRAM_ENDED)
+        return; /* of its program the engine learns by its stream */
+    groups_process(part->groups, slot, what == MESSAGE_PROCESS_STARTED,
+                   what == MESSAGE_PROCESS_STARTED ? "" : word->sentence);
+}
+
+/* ---- probes ---- */
+
+static void on_probed(void *context, bool answered, const char *sentence)
+{
+    struct agent_group *place = context;
+
+    place->probe = NULL;
+    atomic_store_explicit(&record_of(place)->probe_port, 0, memory_order_relaxed);
+    if (!answered)
+        log_warning("a group's write was not answered", log_text("nines.group", group_name(place)),
+                    log_text("reason", sentence));
+    if (place->owner->groups)
+        groups_probed(place->owner->groups, place->slot, answered);
+}
+
+static void on_bound(void *context, uint16_t port)
+{
+    struct agent_group *place = context;
+
+    atomic_store_explicit(&record_of(place)->probe_port, port, memory_order_release);
+}
+
+/* Where clients of the group come in on this node. False: nothing here listens for them. */
+static bool door_of(const struct agent_group *place, struct address *address)
+{
+    struct image image = image_now(place->owner);
+    const struct config *config = config_of(image);
+    const struct balancer_service *services = image_items(image, config->services, sizeof *services);
+
+    for (uint32_t i = 0; i < config->services.count; i++) {
+        const struct balancer_listen *listens =
+            image_items(image, services[i].listen, sizeof *listens);
+
+        if (!services[i].grouped || services[i].group_slot != place->slot ||
+            services[i].role != SERVICE_PRIMARY || services[i].listen.count == 0)
+            continue;
+        *address = listens[0].address;
+        address_make_local(address);
+        return true;
+    }
+    return false;
+}
+
+static void probe(void *context, uint32_t slot, bool through_balancer, uint64_t epoch)
+{
+    struct agent_group *place = place_at(context, slot);
+    struct agent_groups *part = context;
+    static const struct probe_events events = {.bound = on_bound, .done = on_probed};
+    struct probe_options options = {.loop = part->agent->role->loop,
+                                    .epoch = epoch,
+                                    .events = &events,
+                                    .context = place};
+    struct err err;
+
+    if (!place || place->self == GROUP_MEMBERS_MAX)
+        return;
+    must(!place->probe);
+    options.what = &place->config->engine.probe;
+    options.image = image_now(part);
+    options.address = place->config->members[place->self].address;
+    if (through_balancer)
+        (void)door_of(place, &options.address);
+    if (probe_begin(&place->probe, &options, &err))
+        return;
+    log_warning("a group's write cannot be tried", log_text("nines.group", group_name(place)),
+                log_text("error.message", err.text));
+    groups_probed(part->groups, slot, false);
+}
+
+/* ---- what workers read ---- */
+
+static void publish(void *context, uint32_t slot, const struct groups_place *at)
+{
+    struct agent_groups *part = context;
+    struct role *role = part->agent->role;
+    struct group_record *record = &role->board->groups[slot];
+    bool another = counted(&record->phase) != at->phase || counted(&record->epoch) != at->epoch ||
+                   counted(&record->primary) != at->primary;
+
+    for (uint32_t i = 0; i < GROUP_MEMBERS_MAX; i++)
+        atomic_store_explicit(&record->lag_ms[i], at->lag_ms[i], memory_order_relaxed);
+    atomic_store_explicit(&record->lease, at->lease, memory_order_relaxed);
+    atomic_store_explicit(&record->here, at->here, memory_order_relaxed);
+    atomic_store_explicit(&record->epoch, at->epoch, memory_order_relaxed);
+    atomic_store_explicit(&record->primary, at->primary, memory_order_relaxed);
+    atomic_store_explicit(&record->phase, at->phase, memory_order_relaxed);
+    atomic_store_explicit(&record->at, (uint64_t)loop_now(role->loop).ns, memory_order_relaxed);
+    if (another)
+        atomic_fetch_add_explicit(&record->changes, 1, memory_order_release);
+}
+
+static void clients(void *context, uint32_t slot, uint64_t *held, uint64_t *expired)
+{
+    struct agent_groups *part = context;
+    const struct scoreboard *board = part->agent->role->board;
+    uint64_t workers = counted(&board->workers);
+
+    *held = *expired = 0;
+    for (uint64_t i = 0; i < workers && i < WORKERS_MAX; i++) {
+        const struct group_counters *counters = &board->worker[i].groups[slot];
+
+        *held += counted(&counters->held);
+        *expired += counted(&counters->expired) + counted(&counters->refused);
+    }
+}
+
+static void tell(void *context, const struct fact *fact)
+{
+    struct agent_groups *part = context;
+
+    agent_take_fact(part->agent, fact);
+}
+
+/* ---- the file ---- */
+
+static struct replica_rules replica_rules_of(const struct config *config,
+                                             const struct config_group *group)
+{
+    const struct replication_config *replication = &group->replication;
+
+    return (struct replica_rules){
+        .status_ms = config->failover.heartbeat_ms,
+        .timeout_ms = group->engine.timeout_ms,
+        .copy_ms = group->engine.copy_ms,
+        .stuck_ms = group->engine.probed ? group->engine.probe.timeout_ms : group->engine.timeout_ms,
+        .verify_ms = config->failover.groups.timeout_ms,
+        .managed = group->engine.process.count > 0,
+        .probed = group->engine.probed,
+        .durable = replication->durable,
+        .restart_attempts = (uint32_t)group->engine.restart_attempts,
+        .restart_window_ms = group->engine.restart_window_ms,
+        .max_lag_bytes = (uint64_t)replication->max_lag_bytes,
+        .lag_ms = replication->lag_ms,
+        .degrade_ms = replication->degrade_after_ms,
+    };
+}
+
+static struct failover_rules failover_rules_of(const struct config *config,
+                                               const struct config_group *group)
+{
+    const struct failover_config *failover = &config->failover.groups;
+
+    return (struct failover_rules){
+        .heartbeat_ms = config->failover.heartbeat_ms,
+        .timeout_ms = failover->timeout_ms,
+        .lease_ms = config->failover.lease_ms,
+        .promise_ms = config->failover.heartbeat_ms,
+        .delay_ms = {[CAUSE_PROCESS] = failover->delay_process_ms,
+                     [CAUSE_STUCK] = failover->delay_stuck_ms,
+                     [CAUSE_NODE] = failover->delay_node_ms,
+                     [CAUSE_SILENCE] = failover->delay_silence_ms},
+        .flaps = (uint32_t)failover->flaps,
+        .flap_window_ms = failover->flap_window_ms,
+        .max_lag_bytes = (uint64_t)group->replication.max_lag_bytes,
+        .unclean = group->replication.unclean,
+        .unclean_after_ms = group->replication.unclean_after_ms,
+        .dry_run_ms = failover->dry_run_ms,
+    };
+}
+
+static void describe(const struct agent_groups *part, const struct config_group *config,
+                     struct groups_group *group)
+{
+    struct image image = image_now(part);
+    const struct config_node *nodes =
+        image_items(image, config_of(image)->nodes, sizeof *nodes);
+    const struct replication_config *replication = &config->replication;
+
+    *group = (struct groups_group){
+        .name = image_string(image, replication->item.name),
+        .slot = config->slot,
+        .count = config->member_count,
+        .wanted = {.mode = (uint8_t)replication->mode,
+                   .acks = (uint8_t)replication->acks,
+                   .min_in_sync = (uint8_t)replication->min_in_sync},
+        .replica = replica_rules_of(config_of(image), config),
+        .failover = failover_rules_of(config_of(image), config),
+    };
+    for (uint32_t i = 0; i < config->member_count; i++)
+        group->members[i] = (struct groups_member){
+            .name = image_string(image, nodes[config->members[i].node].item.name),
+            .priority = (int32_t)config->members[i].priority};
+}
+
+static uint32_t own_place(const struct agent_groups *part, const struct config_group *config)
+{
+    uint32_t node = config_of(image_now(part))->node;
+
+    for (uint32_t i = 0; i < config->member_count; i++)
+        if (config->members[i].node == node)
+            return i;
+    return GROUP_MEMBERS_MAX;
+}
+
+static void drop(struct agent_group *place)
+{
+    probe_cancel(place->probe);
+    engine_close(place->engine);
+    *place = (struct agent_group){0};
+}
+
+/* What the group's place holds of the generation before is replaced; its engine lives on. */
+static void settle(struct agent_groups *part, const struct config_group *config)
+{
+    struct agent_group *place = &part->places[config->slot];
+
+    place->owner = part;
+    place->slot = config->slot;
+    place->config = config;
+    place->self = own_place(part, config);
+    place->present = true;
+    if (place->engine)
+        engine_configure(place->engine, &config->engine, image_now(part));
+    open_engine(place);
+}
+
+void agent_groups_configure(struct agent_groups *part)
+{
+    static struct groups_group list[GROUPS_MAX];
+    struct image image = image_now(part);
+    struct ref ref = config_of(image)->groups;
+    const struct config_group *groups = image_items(image, ref, sizeof *groups);
+
+    must(ref.count <= GROUPS_MAX);
+    if (!part->groups)
+        return;
+    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+        part->places[i].present = false;
+    for (uint32_t i = 0; i < ref.count; i++) {
+        settle(part, &groups[i]);
+        describe(part, &groups[i], &list[i]);
+    }
+    groups_configure(part->groups, list, ref.count);
+    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+        if (part->places[i].owner && !part->places[i].present)
+            drop(&part->places[i]);
+    for (uint32_t i = 0; i < ref.count; i++) {
+        struct agent_group *place = &part->places[groups[i].slot];
+        const struct process_record *process =
+            &part->agent->role->board->processes[place->slot];
+
+        /* It may have been running before this agent was. */
+        if (place->self < GROUP_MEMBERS_MAX && counted(&process->pid))
+            groups_process(part->groups, place->slot, true, "");
+    }
+}
+
+bool agent_groups_open(struct agent_groups *part, struct agent_cluster *agent, struct err *err)
+{
+    static const struct groups_events events = {.ask = ask,
+                                                .cancel = cancel,
+                                                .process = process,
+                                                .fence = fence,
+                                                .probe = probe,
+                                                .members = members,
+                                                .publish = publish,
+                                                .clients = clients,
+                                                .fact = tell};
+    struct groups_options options = {
+        .loop = agent->role->loop,
+        .cluster = agent->cluster,
+        .node = agent->role->node,
+        .heartbeat_ms = agent->generation->config->failover.heartbeat_ms,
+        .events = &events,
+        .context = part};
+
+    *part = (struct agent_groups){.agent = agent};
+    if (!groups_open(&part->groups, &options, err))
+        return false;
+    agent_groups_configure(part);
+    return true;
+}
+
+void agent_groups_on_request(struct agent_cluster *agent, const char *node, uint64_t ticket,
+                             struct bytes bytes)
+{
+    (void)node; /* who speaks is in the report, and a link is one node's */
+    if (agent->groups)
+        groups_requested(agent->groups->groups, ticket, bytes);
+    else
+        cluster_answer(agent->cluster, ticket, (struct bytes){0});
+}
+
+void agent_groups_close(struct agent_groups *part)
+{
+    groups_close(part->groups);
+    part->groups = NULL;
+    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+        if (part->places[i].owner)
+            drop(&part->places[i]);
+}
