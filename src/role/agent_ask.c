@@ -241,12 +241,21 @@ static void on_ordered(void *context, const struct groups_reply *reply)
     buf_over(&out, storage, sizeof storage);
     json_init(&json, &out);
     json_begin_object(&json);
-    add_text(&json, "outcome", reply->done ? "done" : reply->by[0] ? "refused" : reply->reached ? "unknown" : "no-quorum");
+    add_text(&json, "outcome",
+             reply->done      ? "done"
+             : reply->by[0]   ? "refused"
+             : reply->reached ? "unknown"
+                              : "no-quorum");
     add_text(&json, "by", reply->by[0] ? reply->by : NULL);
     add_text(&json, reply->done ? "sentence" : "error", reply->sentence);
     json_end(&json);
     buf_add_byte(&out, '\n');
-    send(agent, ask->id, reply->done ? 200 : reply->by[0] ? 409 : reply->reached ? 504 : 503, buf_bytes(&out));
+    send(agent, ask->id,
+         reply->done      ? 200
+         : reply->by[0]   ? 409
+         : reply->reached ? 504
+                          : 503,
+         buf_bytes(&out));
 }
 
 static void ask_about_group(struct agent_cluster *agent, uint32_t id, enum groups_order_kind kind,
@@ -263,7 +272,8 @@ static void ask_about_group(struct agent_cluster *agent, uint32_t id, enum group
     if (!query_value(query, "to", order.to, sizeof order.to))
         order.to[0] = '\0';
     ask = take_place(agent, id);
-    if (!ask || groups_order(agent->groups->groups, &order, agent_timeout_of(query), on_ordered, ask))
+    if (!ask ||
+        groups_order(agent->groups->groups, &order, agent_timeout_of(query), on_ordered, ask))
         return;
     ask->owner = NULL;
     agent_refuse(agent, id, 503, "too many orders are under way");

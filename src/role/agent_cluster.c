@@ -57,6 +57,23 @@ static struct cluster_timing timing_of(const struct config *config)
                                    .detection_beats = (uint32_t)failover->detection_threshold};
 }
 
+/* Of a group, how its data service is run may differ from node to node. */
+static const struct option shared_group_rows[] = {
+    {.key = "",
+     .type = OPTION_INCLUDE,
+     .offset = offsetof(struct config_group, replication),
+     .rows = replication_options},
+    {0},
+};
+
+static struct option with_rows(const struct option *row, const struct option *rows)
+{
+    struct option other = *row;
+
+    other.rows = rows;
+    return other;
+}
+
 /* Of what must be the same on every node, as it is understood and not as it is written; paths, workers and the like are a node's own affair. */
 static uint64_t hash_of(const struct role_generation *generation)
 {
@@ -70,7 +87,8 @@ static uint64_t hash_of(const struct role_generation *generation)
     for (const struct option *row = config_options; row->key; row++)
         for (size_t i = 0; i < ARRAY_LEN(shared); i++)
             if (strcmp(row->key, shared[i]) == 0)
-                rows[count++] = *row;
+                rows[count++] =
+                    strcmp(row->key, "groups") == 0 ? with_rows(row, shared_group_rows) : *row;
     must(count == ARRAY_LEN(shared));
     buf_init(&text, HASHED_MAX);
     schema_show(rows, generation->image, true, &text);

@@ -156,8 +156,13 @@ void agent_groups_process(struct agent_groups *part, enum message what, uint32_t
     }
     if (fd >= 0)
         loop_close_fd(part->agent->role->loop, fd);
-    if (!place || !part->groups || what == MESSAGE_PROGRAM_ENDED)
-        return; /* of its program the engine learns by its stream */
+    if (!place || !part->groups)
+        return;
+    if (what == MESSAGE_PROGRAM_ENDED) {
+        if (place->engine && !word->started)
+            engine_lost(place->engine, word->sentence);
+        return; /* of the end of one that ran the stream tells */
+    }
     groups_process(part->groups, slot, what == MESSAGE_PROCESS_STARTED,
                    what == MESSAGE_PROCESS_STARTED ? "" : word->sentence);
 }
@@ -184,36 +189,13 @@ static void on_bound(void *context, uint16_t port)
     atomic_store_explicit(&record_of(place)->probe_port, port, memory_order_release);
 }
 
-/* Where clients of the group come in on this node. False: nothing here listens for them. */
-static bool door_of(const struct agent_group *place, struct address *address)
-{
-    struct image image = image_now(place->owner);
-    const struct config *config = config_of(image);
-    const struct balancer_service *services = image_items(image, config->services, sizeof *services);
-
-    for (uint32_t i = 0; i < config->services.count; i++) {
-        const struct balancer_listen *listens =
-            image_items(image, services[i].listen, sizeof *listens);
-
-        if (!services[i].grouped || services[i].group_slot != place->slot ||
-            services[i].role != SERVICE_PRIMARY || services[i].listen.count == 0)
-            continue;
-        *address = listens[0].address;
-        address_make_local(address);
-        return true;
-    }
-    return false;
-}
-
 static void probe(void *context, uint32_t slot, bool through_balancer, uint64_t epoch)
 {
     struct agent_group *place = place_at(context, slot);
     struct agent_groups *part = context;
     static const struct probe_events events = {.bound = on_bound, .done = on_probed};
-    struct probe_options options = {.loop = part->agent->role->loop,
-                                    .epoch = epoch,
-                                    .events = &events,
-                                    .context = place};
+    struct probe_options options = {
+        .loop = part->agent->role->loop, .epoch = epoch, .events = &events, .context = place};
     struct err err;
 
     if (!place || place->self == GROUP_MEMBERS_MAX)
@@ -222,8 +204,7 @@ static void probe(void *context, uint32_t slot, bool through_balancer, uint64_t 
     options.what = &place->config->engine.probe;
     options.image = image_now(part);
     options.address = place->config->members[place->self].address;
-    if (through_balancer)
-        (void)door_of(place, &options.address);
+    (void)through_balancer;
     if (probe_begin(&place->probe, &options, &err))
         return;
     log_warning("a group's write cannot be tried", log_text("nines.group", group_name(place)),
@@ -286,7 +267,8 @@ static struct replica_rules replica_rules_of(const struct config *config,
         .status_ms = config->failover.heartbeat_ms,
         .timeout_ms = group->engine.timeout_ms,
         .copy_ms = group->engine.copy_ms,
-        .stuck_ms = group->engine.probed ? group->engine.probe.timeout_ms : group->engine.timeout_ms,
+        .stuck_ms =
+            group->engine.probed ? group->engine.probe.timeout_ms : group->engine.timeout_ms,
         .verify_ms = config->failover.groups.timeout_ms,
         .managed = group->engine.process.count > 0,
         .probed = group->engine.probed,
@@ -326,8 +308,7 @@ static void describe(const struct agent_groups *part, const struct config_group 
                      struct groups_group *group)
 {
     struct image image = image_now(part);
-    const struct config_node *nodes =
-        image_items(image, config_of(image)->nodes, sizeof *nodes);
+    const struct config_node *nodes = image_items(image, config_of(image)->nodes, sizeof *nodes);
     const struct replication_config *replication = &config->replication;
 
     *group = (struct groups_group){
@@ -373,8 +354,9 @@ static void settle(struct agent_groups *part, const struct config_group *config)
     place->config = config;
     place->self = own_place(part, config);
     place->present = true;
-    if (place->engine)
-        engine_configure(place->engine, &config->engine, image_now(part));
+    /* Nobody has spoken of it yet, so nobody was its primary. What an agent before this one said stands until this one knows better. */
+    if (counted(&record_of(place)->at) == 0)
+        atomic_store_explicit(&record_of(place)->fence, UINT64_MAX, memory_order_release);
     open_engine(place);
 }
 
@@ -400,8 +382,7 @@ void agent_groups_configure(struct agent_groups *part)
             drop(&part->places[i]);
     for (uint32_t i = 0; i < ref.count; i++) {
         struct agent_group *place = &part->places[groups[i].slot];
-        const struct process_record *process =
-            &part->agent->role->board->processes[place->slot];
+        const struct process_record *process = &part->agent->role->board->processes[place->slot];
 
         /* It may have been running before this agent was. */
         if (place->self < GROUP_MEMBERS_MAX && counted(&process->pid))
@@ -420,13 +401,13 @@ bool agent_groups_open(struct agent_groups *part, struct agent_cluster *agent, s
                                                 .publish = publish,
                                                 .clients = clients,
                                                 .fact = tell};
-    struct groups_options options = {
-        .loop = agent->role->loop,
-        .cluster = agent->cluster,
-        .node = agent->role->node,
-        .heartbeat_ms = agent->generation->config->failover.heartbeat_ms,
-        .events = &events,
-        .context = part};
+    struct groups_options options = {.loop = agent->role->loop,
+                                     .cluster = agent->cluster,
+                                     .node = agent->role->node,
+                                     .heartbeat_ms =
+                                         agent->generation->config->failover.heartbeat_ms,
+                                     .events = &events,
+                                     .context = part};
 
     *part = (struct agent_groups){.agent = agent};
     if (!groups_open(&part->groups, &options, err))

@@ -13,10 +13,10 @@ struct agent_group {
     struct agent_groups *owner; /* NULL: no such group */
     uint32_t slot;
     const struct config_group *config; /* in the generation in force */
-    struct engine *engine;             /* this node's member's; NULL: it has none, or it could not be opened */
-    struct probe *probe;               /* under way */
-    uint32_t self;                     /* place of this node among the members; GROUP_MEMBERS_MAX: none */
-    bool present;                      /* in the generation in force */
+    struct engine *engine; /* this node's member's; NULL: it has none, or it could not be opened */
+    struct probe *probe;   /* under way */
+    uint32_t self;         /* place of this node among the members; GROUP_MEMBERS_MAX: none */
+    bool present;          /* in the generation in force */
 };
 
 struct agent_groups {
@@ -26,7 +26,8 @@ struct agent_groups {
 };
 
 /* With the cluster, and without it again once that is closed. */
-MUST_USE bool agent_groups_open(struct agent_groups *part, struct agent_cluster *agent, struct err *err);
+MUST_USE bool agent_groups_open(struct agent_groups *part, struct agent_cluster *agent,
+                                struct err *err);
 void agent_groups_configure(struct agent_groups *part);
 void agent_groups_close(struct agent_groups *part);
 /* For people: everything, now. */

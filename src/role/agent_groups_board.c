@@ -45,6 +45,8 @@ static void show_member(struct board_group_member *member, const struct groups_v
         COPY(member->why_not, from->report.sentence);
 }
 
+static const char *const engines[ENGINE_KINDS] = {"script"};
+
 static void show_group(const struct agent_group *place, struct board_group *board)
 {
     struct image image = place->owner->agent->generation->image;
@@ -54,7 +56,7 @@ static void show_group(const struct agent_group *place, struct board_group *boar
 
     groups_view(place->owner->groups, place->slot, &view);
     COPY(board->name, image_string(image, place->config->replication.item.name));
-    COPY(board->engine, engine_kind_name((enum engine_kind)place->config->engine.kind));
+    COPY(board->engine, engines[place->config->engine.kind]);
     board->mode = view.exists ? view.body.mode : (uint8_t)place->config->replication.mode;
     board->acks = view.body.acks;
     board->min_in_sync = view.body.min_in_sync;

@@ -253,7 +253,10 @@ void leader_view(const struct group *group, struct groups_view *view)
     for (uint32_t i = 0; i < group->config.count; i++) {
         struct groups_member_view *member = &view->members[i];
 
-        member->heard = shown.members[i].heard;
+        member->heard =
+            shown.members[i].heard &&
+            !passed(after_ms(shown.members[i].heard_at, 10 * group->owner->options.heartbeat_ms),
+                    groups_now(group->owner));
         member->report = shown.members[i].report;
         member->lag_ms = member->heard ? lag_of(group, &member->report) : UINT64_MAX;
         member->eligible = outlook.candidates[i].eligible;

@@ -67,6 +67,14 @@ static void propose(struct group *group, const struct replica_action *action)
 
 /* ---- facts ---- */
 
+/* The member that joined or left; else the group. */
+static const char *about_whom(const struct group *group, const struct replica_action *action)
+{
+    const char *name = group_member_name(group, action->about);
+
+    return name[0] ? name : group->name;
+}
+
 static void tell(struct group *group, const struct replica_action *action)
 {
     static const enum fact_code codes_of[] = {
@@ -82,6 +90,19 @@ static void tell(struct group *group, const struct replica_action *action)
         [REPLICA_JOINED_IN_SYNC] = FACT_MEMBER_IN_SYNC,
         [REPLICA_LEFT_IN_SYNC] = FACT_MEMBER_OUT_OF_SYNC,
     };
+    static const char *const words[] = {
+        [REPLICA_ENGINE_DIED] = "its process ended",
+        [REPLICA_ENGINE_STUCK] = "it does not answer",
+        [REPLICA_ENGINE_BACK] = "it answers again",
+        [REPLICA_ENGINE_GIVEN_UP] = "it is not started again for now",
+        [REPLICA_FENCED] = "it is kept from writing",
+        [REPLICA_DIVERGED] = "its data went another way",
+        [REPLICA_COPIED] = "it was copied anew",
+        [REPLICA_DEGRADED] = "writes are acknowledged by fewer than asked for",
+        [REPLICA_HEALED] = "writes are acknowledged by as many as asked for again",
+        [REPLICA_JOINED_IN_SYNC] = "is in sync",
+        [REPLICA_LEFT_IN_SYNC] = "is not in sync any more",
+    };
     const struct groups *groups = group->owner;
     struct fact fact;
 
@@ -90,7 +111,8 @@ static void tell(struct group *group, const struct replica_action *action)
     fact.epoch = action->epoch;
     if (action->about)
         fact_add(&fact, NUMBER_MEMBER, action->about);
-    fact_say(&fact, "%s: %s", group->name, action->sentence);
+    fact_say(&fact, "%s on %s: %s%s%s", about_whom(group, action), groups->node,
+             words[action->fact], action->sentence[0] ? ": " : "", action->sentence);
     groups->options.events->fact(groups->options.context, &fact);
 }
 

@@ -287,9 +287,10 @@ static void what_cannot_be_started_is_said(void **state)
 {
     struct process_word word;
 
-    begin(state, "  g: {port: 7000, command: /bin/cat}\n"
-                 "  h: {port: 7000, command: /nonexistent/program}\n"
-                 "  i: {port: 7000, command: /bin/cat, process: /bin/cat, directory: /nonexistent}\n");
+    begin(state,
+          "  g: {port: 7000, command: /bin/cat}\n"
+          "  h: {port: 7000, command: /nonexistent/program}\n"
+          "  i: {port: 7000, command: /bin/cat, process: /bin/cat, directory: /nonexistent}\n");
     order(MESSAGE_PROCESS_START, 0);
     word = await(MESSAGE_PROCESS_ENDED, NULL);
     assert_int_equal(word.started, 0);
