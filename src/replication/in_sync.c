@@ -104,7 +104,7 @@ static void hear_one(struct in_sync *books, const struct engine_follower *said,
 {
     struct in_sync_follower *follower = find(books, said->member);
 
-    if (!follower || asked.ns < follower->known.ns)
+    if (!follower || asked.ns <= follower->known.ns)
         return;
     follower->attached = said->attached;
     follower->position = said->position;
@@ -145,7 +145,7 @@ void in_sync_heard(struct in_sync *books, const struct engine_status *status, st
     check(books);
     must(status->follower_count <= GROUP_MEMBERS_MAX);
     for (uint32_t i = 0; i < books->count; i++)
-        if (asked.ns >= books->followers[i].known.ns)
+        if (asked.ns > books->followers[i].known.ns)
             books->followers[i].attached = false;
     for (uint32_t i = 0; i < status->follower_count; i++)
         hear_one(books, &status->followers[i], status, async, asked, now);
@@ -260,6 +260,19 @@ static bool joins(const struct in_sync *books, const struct group_body *body,
     return !life_set_has(&body->in_sync, follower->life) && keeps_up(books, follower, now);
 }
 
+/* How many of the set were caught up later than this one. */
+static uint32_t ahead_of(const struct in_sync *books, const struct group_body *body, uint32_t place)
+{
+    int64_t caught_up = books->followers[place].caught_up.ns;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < books->count; i++)
+        count += life_set_has(&body->in_sync, books->followers[i].life) &&
+                 (books->followers[i].caught_up.ns > caught_up ||
+                  (books->followers[i].caught_up.ns == caught_up && i < place));
+    return count;
+}
+
 /* Those of the set that have not kept up for too long. A semi-sync set keeps as many as have to acknowledge; only a degraded one is smaller. */
 static void find_leavers(const struct in_sync *books, const struct group_body *body,
                          struct instant now, struct life_set *leavers)
@@ -267,15 +280,11 @@ static void find_leavers(const struct in_sync *books, const struct group_body *b
     bool semi_sync = body->mode == GROUP_SEMI_SYNC && !body->degraded;
 
     *leavers = (struct life_set){0};
-    for (uint32_t i = 0; i < books->count; i++) {
-        const struct in_sync_follower *follower = &books->followers[i];
-
-        if (!life_set_has(&body->in_sync, follower->life) || !behind(follower, books->lag_ms, now))
-            continue;
-        if (semi_sync && secondaries(body) - leavers->count <= body->acks)
-            return;
-        life_set_put(leavers, follower->life);
-    }
+    for (uint32_t i = 0; i < books->count; i++)
+        if (life_set_has(&body->in_sync, books->followers[i].life) &&
+            behind(&books->followers[i], books->lag_ms, now) &&
+            (!semi_sync || ahead_of(books, body, i) >= body->acks))
+            life_set_put(leavers, books->followers[i].life);
 }
 
 static void goal(const struct in_sync *books, const struct group_body *body,
@@ -370,14 +379,12 @@ static bool advise_leaving(const struct in_sync *books, const struct group_body 
         covered(books, &books->needs.members) < body->acks)
         return false;
     for (uint32_t i = 0; i < leavers.count; i++) {
-        struct life life = leavers.lives[i];
-
-        life_set_drop(&advice->body.in_sync, life.member);
-        if (body->target == life.member)
+        life_set_drop(&advice->body.in_sync, leavers.lives[i].member);
+        if (body->target == leavers.lives[i].member)
             advice->body.target = 0;
-        if (sync && advice->body.in_sync.count < body->min_in_sync)
-            add(&advice->body.eligible, life);
     }
+    if (sync && advice->body.in_sync.count < body->min_in_sync)
+        add_all(&advice->body.eligible, &leavers);
     propose(advice, REPLICA_LEFT_IN_SYNC, leavers.lives[0].member, "it has not kept up");
     return true;
 }

@@ -234,7 +234,7 @@ static void a_write_that_waits_for_secondaries_says_nothing_of_the_engine(void *
     probed(false);
     passes(3000);
     assert_int_equal(state_now(), REPLICA_SERVING);
-    assert_string_equal(s.story, "[ 3400] time -> promote semi-sync 1 of {3} in 6;\n");
+    assert_string_equal(s.story, "[ 3400] time -> promote semi-sync 1 of {2} in 6;\n");
 }
 
 static void a_refused_promotion_steps_down_and_says_so(void **state)
