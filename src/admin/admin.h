@@ -65,21 +65,16 @@ struct admin_address {
 /* Plain arrays, borrowed: they and their texts live until the next view is given. */
 struct admin_view {
     const char *node, *cluster;
-    uint32_t nodes; /* how many the file names */
     uint64_t generation;
     const struct admin_service *services;
-    uint32_t service_count;
     const char *const *listens;
-    uint32_t listen_count;
     const struct admin_pool *pools;
-    uint32_t pool_count;
     const struct admin_backend *backends;
-    uint32_t backend_count;
     const struct admin_group *groups;
-    uint32_t group_count;
     const struct admin_address *addresses; /* virtual ones */
-    uint32_t address_count;
-    const char *const *outcomes; /* names of verdict_record.outcome */
+    const char *const *outcomes;           /* names of verdict_record.outcome */
+    uint32_t nodes;                        /* how many the file names */
+    uint32_t service_count, listen_count, pool_count, backend_count, group_count, address_count;
     uint32_t outcome_count;
 };
 

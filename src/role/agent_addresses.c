@@ -379,13 +379,22 @@ static void on_released(void *context, const struct cluster_answer *answer)
     agent_addresses_stir(addresses);
 }
 
+static bool is_given(const struct agent_addresses *addresses, uint32_t slot,
+                     const struct document_lease *lease)
+{
+    const struct agent_give *give = &addresses->gives[slot];
+
+    return give->name[0] && lease && lease->epoch == give->epoch;
+}
+
 static void begin_giving(struct agent_addresses *addresses, uint32_t slot,
                          const struct document_lease *lease)
 {
     struct agent_give *give = &addresses->gives[slot];
 
-    if (give->name[0])
+    if (is_given(addresses, slot, lease))
         return;
+    give->epoch = lease->epoch;
     snprintf(give->name, sizeof give->name, "%.*s", (int)sizeof give->name - 1,
              lease->name + strlen(CLUSTER_OUTLIVES));
     give->gone = false;
@@ -427,10 +436,10 @@ static void give_all(struct agent_addresses *addresses)
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++) {
         const struct document_lease *lease = own_lease(addresses, slot);
 
-        if (!lease) {
+        if (!is_given(addresses, slot, lease))
             addresses->gives[slot].name[0] = '\0';
+        if (!lease)
             continue;
-        }
         if (refuses(addresses) || !may_hold(addresses, lease->name + strlen(CLUSTER_OUTLIVES)))
             begin_giving(addresses, slot, lease);
         if (addresses->gives[slot].name[0])
@@ -471,7 +480,7 @@ void agent_addresses_lease(struct agent_addresses *addresses, uint32_t slot, con
     bool ours = strncmp(resource, CLUSTER_OUTLIVES, strlen(CLUSTER_OUTLIVES)) == 0;
     bool had = counted(&board->leases[slot].until) != 0;
 
-    if (ours && addresses->gives[slot].name[0])
+    if (ours && is_given(addresses, slot, own_lease(addresses, slot)))
         until = (struct instant){0};
     agent_show_lease(board, slot, resource, until);
     if (ours && (until.ns == 0 || !had))
@@ -760,7 +769,7 @@ bool agent_addresses_gone(struct agent_addresses *addresses)
     give_all(addresses);
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
         if (own_lease(addresses, slot) && !addresses->gives[slot].gone)
-            return false;
+            return false; /* give_all has begun with each */
     return true;
 }
 

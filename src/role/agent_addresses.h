@@ -23,6 +23,7 @@ struct agent_cluster;
 /* A lease of this node's that it gives up. By slot. */
 struct agent_give {
     char name[CONFIG_NAME_MAX];   /* of the address; empty: it is not given up */
+    uint64_t epoch;               /* of the lease: what comes after it is not given up */
     uint64_t look;                /* what the supervisor has to have answered */
     bool gone;                    /* it is on no interface of this machine any more */
     struct agent_addresses *asks; /* its release is asked for; NULL: not just now */

@@ -45,9 +45,9 @@ static uint8_t node_named(const struct agent_addresses *addresses, const char *n
     uint32_t count;
 
     (void)nodes_of(addresses, &count);
-    for (uint8_t n = 0; n < count; n++)
-        if (strcmp(node_name(addresses, n), name) == 0)
-            return n;
+    for (uint32_t n = 0; n < count; n++)
+        if (strcmp(node_name(addresses, (uint8_t)n), name) == 0)
+            return (uint8_t)n;
     return ADDRESS_STRANGER;
 }
 
