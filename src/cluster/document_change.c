@@ -29,8 +29,7 @@ static void remove_member(struct document *d, uint32_t id)
         struct document_group *group = &d->groups[i];
         uint32_t before = group->body.in_sync.count + group->body.eligible.count;
 
-        life_set_drop(&group->body.in_sync, id);
-        life_set_drop(&group->body.eligible, id);
+        group_forget(&group->body, id);
         settle_target(&group->body);
         if (before != group->body.in_sync.count + group->body.eligible.count)
             group->version = d->changes;
@@ -38,17 +37,12 @@ static void remove_member(struct document *d, uint32_t id)
     TAKE_OUT(d->members, d->member_count, member - d->members);
 }
 
-static bool restart_life(struct life_set *set, const struct member *member, bool clean)
+static void rename_life(struct life_set *set, const struct member *member)
 {
     int place = life_set_find(set, member->id);
 
-    if (place < 0)
-        return false;
-    if (clean)
+    if (place >= 0)
         set->lives[place].incarnation = member->incarnation;
-    else
-        life_set_drop(set, member->id);
-    return true;
 }
 
 /*
@@ -62,10 +56,16 @@ static void restart_member(struct document *d, const struct member *member, bool
 
         if (group->body.primary == member->id)
             continue;
-        /* It is in one of them at most. */
-        if (restart_life(&group->body.in_sync, member, clean) ||
-            restart_life(&group->body.eligible, member, clean))
-            group->version = d->changes;
+        if (life_set_find(&group->body.in_sync, member->id) < 0 &&
+            life_set_find(&group->body.eligible, member->id) < 0)
+            continue;
+        if (clean) {
+            rename_life(&group->body.in_sync, member);
+            rename_life(&group->body.eligible, member);
+        } else {
+            group_forget(&group->body, member->id);
+        }
+        group->version = d->changes;
         settle_target(&group->body);
     }
 }

@@ -1,8 +1,5 @@
 /*
  * The changes of the document that failover asks for, each from the body that is there.
- *
- * Who is taken out of the in-sync set by anybody but the primary may be the only one that has an acknowledged write of semi-sync besides the primary. So
- * such a group counts as degraded from then on: until its primary has seen all of them caught up, all have to promise.
  */
 #include "failover/parts.h"
 
@@ -15,14 +12,6 @@ static bool is_current(const struct failover_view *view, struct life life)
     return place != NOBODY_WINS && life_equal(view->members[place].life, life);
 }
 
-static void drop(struct group_body *body, uint32_t member)
-{
-    if (body->mode == GROUP_SEMI_SYNC && life_set_find(&body->in_sync, member) >= 0)
-        body->degraded = true;
-    life_set_drop(&body->in_sync, member);
-    life_set_drop(&body->eligible, member);
-}
-
 /* The document itself renames or drops all that begin again, but the primary. */
 void body_isolated(const struct failover_view *view, struct group_body *body)
 {
@@ -33,7 +22,7 @@ void body_isolated(const struct failover_view *view, struct group_body *body)
     body->serving = false;
     body->target = 0;
     if (primary.member && !is_current(view, primary))
-        drop(body, primary.member);
+        group_forget(body, primary.member);
 }
 
 /* Would it only have to follow? Who has more must first take it back, and comes back when it has. */
@@ -120,7 +109,7 @@ static void drop_strangers(const struct failover_view *view, struct group_body *
             uint32_t member = sets[set].lives[i].member;
 
             if (member != body->primary && view_place(view, member) == NOBODY_WINS)
-                drop(body, member);
+                group_forget(body, member);
         }
 }
 

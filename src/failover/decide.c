@@ -122,7 +122,7 @@ static void wait_for_answer(struct step *s)
 
     if (p->kind != PROPOSE_NOTHING && passed(p->until, s->now))
         *p = (struct failover_proposal){.again = s->now};
-    wake_at(s, p->kind == PROPOSE_NOTHING ? p->again : p->until);
+    wake_at(s, p->again);
 }
 
 /* ---- there is no group ---- */
@@ -337,9 +337,12 @@ static void recover(struct step *s)
 
 /* ---- there is a primary, and something is wrong with it ---- */
 
-static bool others_hold(const struct group_body *body)
+static bool others_hold(const struct failover_view *view)
 {
-    return body->in_sync.count + body->eligible.count > 1;
+    struct group_body body;
+
+    body_isolated(view, &body);
+    return body.in_sync.count + (body.mode == GROUP_SYNC ? body.eligible.count : 0) > 0;
 }
 
 static void isolate(struct step *s)
@@ -362,7 +365,7 @@ static struct instant due_at(const struct step *s, enum failover_cause cause, bo
 
     if (order_isolates(s) || f->phase == FAILOVER_SWITCHING)
         delay_ms = 0;
-    if (reborn && !others_hold(&s->view->body))
+    if (reborn && !others_hold(s->view))
         return NEVER;
     if (reborn && delay_ms < f->rules.lease_ms)
         delay_ms = f->rules.lease_ms;
@@ -532,6 +535,12 @@ static void watch(struct step *s)
     dry_run(s);
 }
 
+static void leave_unwell(struct step *s, enum failover_cause cause)
+{
+    settle(s, s->view->body.target ? FAILOVER_SWITCHING : FAILOVER_WATCHING);
+    orders_unwell(s, cause);
+}
+
 static void serve(struct step *s)
 {
     struct failover_walk *walk = &s->f->walk;
@@ -549,7 +558,9 @@ static void serve(struct step *s)
     }
     if (walk->on && !walk->planned && !order_isolates(s))
         walk_drop(s);
-    if (s->view->body.target)
+    if (cause != CAUSE_NONE) /* paused: what is wrong with the primary is left as it is */
+        leave_unwell(s, cause);
+    else if (s->view->body.target)
         switching(s);
     else
         watch(s);
@@ -644,6 +655,11 @@ void failover_step(struct failover *f, const struct failover_view *view, struct 
     else
         stand_by(&s);
     walk_record(&s);
+    if (f->proposal.kind != PROPOSE_NOTHING)
+        wake_at(&s, f->proposal.until);
+    /* What only the words of others can change is looked at again, too. */
+    if (f->phase != FAILOVER_WATCHING && f->phase != FAILOVER_STANDING_BY)
+        wake_at(&s, after_ms(now, f->rules.timeout_ms));
     f->seen = view->able;
     f->paused = view->paused;
     f->epoch = view->exists ? view->epoch : 0;

@@ -58,7 +58,8 @@ static void propose_target(struct step *s, enum failover_cause cause, uint32_t m
 {
     struct group_body body = s->view->body;
 
-    if (!may_propose(s))
+    /* It may have left the set since it was chosen, and come back in time. */
+    if (!may_propose(s) || life_set_find(&body.in_sync, member) < 0)
         return;
     if (!s->f->walk.on)
         walk_begin(s, cause, body.primary);
@@ -165,6 +166,15 @@ void orders_step(struct step *s)
 }
 
 /* ---- how it ended ---- */
+
+void orders_unwell(struct step *s, enum failover_cause cause)
+{
+    char text[MEMBER_TEXT_MAX];
+
+    if (s->f->order.kind != ORDER_NONE)
+        answer(s, false, "%s cannot hand over: %s, and failover is paused", primary_name(s, text),
+               failover_cause_name(cause));
+}
 
 void orders_given_up(struct step *s)
 {

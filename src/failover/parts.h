@@ -58,7 +58,8 @@ void count_loss(struct step *s, uint32_t member);
 
 /* ---- orders.c ---- */
 
-void orders_step(struct step *s);                                    /* the primary serves */
+void orders_step(struct step *s);                              /* the primary serves */
+void orders_unwell(struct step *s, enum failover_cause cause); /* ... or is not well, and stays */
 void orders_without_primary(struct step *s, const char *why_nobody); /* "": somebody wins */
 void orders_served(struct step *s);   /* another primary serves now */
 void orders_given_up(struct step *s); /* the target is gone, and the primary is still there */

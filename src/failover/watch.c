@@ -40,7 +40,7 @@ enum failover_cause failing(struct step *s, bool *reborn)
         return by_health(s, FAILOVER_UNHEARD);
     m = &s->view->members[place];
     if (!life_equal(m->life, primary)) {
-        *reborn = m->health == FAILOVER_ALIVE;
+        *reborn = true;
         return CAUSE_NODE;
     }
     cause = by_health(s, m->health);

@@ -101,6 +101,20 @@ struct life group_primary(const struct group_body *body)
 
 enum { DEGRADED = 1, SERVING = 2, UNCLEAN = 4, BODY_FLAGS = 7 };
 
+void group_forget(struct group_body *body, uint32_t member)
+{
+    bool counted = body->mode == GROUP_SEMI_SYNC && life_set_find(&body->in_sync, member) >= 0;
+    bool primary_left = body->primary != 0 && body->primary != member;
+
+    life_set_drop(&body->in_sync, member);
+    life_set_drop(&body->eligible, member);
+    if (!counted)
+        return;
+    if (!primary_left && (body->degraded || body->acks == 0))
+        body->in_sync = (struct life_set){0};
+    body->degraded = true;
+}
+
 void group_body_encode(struct buf *out, const struct group_body *body)
 {
     pack_u32(out, body->primary);

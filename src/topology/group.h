@@ -92,6 +92,13 @@ struct group_body {
 /* The run of the primary; member 0: none. */
 struct life group_primary(const struct group_body *body);
 
+/*
+ * Takes a member out of both sets by somebody else's decision than the primary's. Under semi-sync it may have been the only one besides the primary that has an
+ * acknowledged write; so the group counts as degraded, and all that are left are needed to choose the next primary. Without a primary in the set to rely
+ * on, and degraded already, nobody left is known to have all: the set becomes empty.
+ */
+void group_forget(struct group_body *body, uint32_t member);
+
 void group_body_encode(struct buf *out, const struct group_body *body);
 MUST_USE bool group_body_decode(struct unpack *in, struct group_body *body);
 

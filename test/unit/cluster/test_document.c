@@ -310,6 +310,34 @@ static void a_clean_restart_keeps_its_place_and_a_primary_is_left_to_the_group(v
     assert_int_equal(group(COMMAND_GROUP_UPDATE, 2, B, 0), DOCUMENT_APPLIED);
 }
 
+/* It may have had what the primary acknowledged with it alone. */
+static void under_semi_sync_an_unclean_restart_degrades_and_a_second_leaves_nobody(void **state)
+{
+    struct document_command command, start;
+    const struct group_body *body;
+
+    (void)state;
+    start_both();
+    command = group_of(COMMAND_GROUP_CREATE, 1, A | B, 0);
+    command.group.body.mode = GROUP_SEMI_SYNC;
+    command.group.body.acks = 1;
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_APPLIED);
+    body = &document_group(&doc, "g")->body;
+    command.kind = COMMAND_GROUP_UPDATE;
+    command.group.body.primary = 0;
+    command.group.epoch = document_group(&doc, "g")->epoch;
+    command.based_on = document_group(&doc, "g")->version;
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_APPLIED);
+    assert_false(body->degraded);
+    start = story_start(&doc, 2, 2, false);
+    assert_int_equal(story_apply(&doc, &start, &reply), DOCUMENT_APPLIED);
+    assert_true(body->degraded);
+    assert_int_equal(body->in_sync.count, 1);
+    start = story_start(&doc, 1, 2, false);
+    assert_int_equal(story_apply(&doc, &start, &reply), DOCUMENT_APPLIED);
+    assert_int_equal(body->in_sync.count, 0);
+}
+
 static void a_witness_holds_no_data(void **state)
 {
     struct document_command start = story_start(&doc, 3, 1, false);
@@ -510,6 +538,8 @@ int main(void)
                                begin),
         cmocka_unit_test_setup(a_clean_restart_keeps_its_place_and_a_primary_is_left_to_the_group,
                                begin),
+        cmocka_unit_test_setup(
+            under_semi_sync_an_unclean_restart_degrades_and_a_second_leaves_nobody, begin),
         cmocka_unit_test_setup(a_witness_holds_no_data, begin),
         cmocka_unit_test_setup(tables_that_are_full_say_so, begin),
         cmocka_unit_test_setup(an_unknown_command_in_the_log_halts_and_changes_nothing, begin),

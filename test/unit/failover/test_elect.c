@@ -142,6 +142,42 @@ static void who_may_not_be_primary_still_counts_and_still_is_ahead(void **state)
     assert_int_equal(primary(&w), B + 1);
 }
 
+static void body_of(struct group_body *body, bool degraded, uint32_t primary)
+{
+    *body = (struct group_body){
+        .mode = GROUP_SEMI_SYNC, .acks = 1, .degraded = degraded, .primary = primary};
+    for (uint32_t i = 1; i <= 3; i++)
+        life_set_put(&body->in_sync, (struct life){i, 1});
+}
+
+/* With a primary that stays, all that is acknowledged is at least there; without, at most one may be missing. */
+static void who_is_forgotten_under_semi_sync_may_have_been_needed(void **state)
+{
+    struct group_body body;
+
+    (void)state;
+    body_of(&body, false, 1);
+    group_forget(&body, 2);
+    group_forget(&body, 3);
+    assert_true(body.degraded);
+    assert_int_equal(body.in_sync.count, 1);
+    body_of(&body, false, 0);
+    group_forget(&body, 2);
+    assert_true(body.degraded);
+    assert_int_equal(body.in_sync.count, 2);
+    group_forget(&body, 3);
+    assert_int_equal(body.in_sync.count, 0);
+    body_of(&body, true, 1);
+    group_forget(&body, 1);
+    assert_int_equal(body.in_sync.count, 0);
+    body_of(&body, false, 0);
+    body.mode = GROUP_SYNC;
+    group_forget(&body, 2);
+    group_forget(&body, 3);
+    assert_int_equal(body.in_sync.count, 1);
+    assert_false(body.degraded);
+}
+
 /* ---- sync ---- */
 
 static void sync_waits_for_the_others_and_takes_the_longest(void **state)
@@ -423,6 +459,7 @@ int main(void)
         cmocka_unit_test(the_former_primary_alone_has_all),
         cmocka_unit_test(a_degraded_group_needs_all),
         cmocka_unit_test(who_may_not_be_primary_still_counts_and_still_is_ahead),
+        cmocka_unit_test(who_is_forgotten_under_semi_sync_may_have_been_needed),
         cmocka_unit_test(sync_waits_for_the_others_and_takes_the_longest),
         cmocka_unit_test(sync_does_not_wait_for_ever),
         cmocka_unit_test(priority_decides_between_equals_and_then_the_zone),
