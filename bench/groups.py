@@ -24,11 +24,11 @@ bind {address} 127.0.0.1
 protected-mode no
 port {REDIS}
 dir {folder}
-appendonly no
+appendonly yes
 save ""
 repl-diskless-sync yes
 repl-diskless-sync-delay 0
-repl-backlog-size 16mb
+repl-backlog-size 64mb
 logfile {folder}/redis.log
 """
 
@@ -58,7 +58,7 @@ class Nines(peers.Nines):
         failover = {"default": "", "tight": "failover: {heartbeat: 50ms, election_timeout: 100ms, lease: 400ms}"}[self.profile]
         data = self.folder / "redis"
         data.mkdir(exist_ok=True)
-        (data / "redis.conf").write_text(redis_config(data, self.machine.address) + (TOP / "engines/redis.conf").read_text())
+        (data / "redis.conf").write_text(redis_config(data, self.machine.address) + f"include {TOP}/engines/redis.conf\n")
         nodes = "\n".join(f"  {name}: {{address: {machine.address}}}" for name, machine in zip("abcde", self.machines))
         return f"""
 cluster: bench
@@ -72,7 +72,7 @@ peers: {{authority: {self.shared}/tls/ca.pem, certificate: {self.shared}/tls/{se
 groups:
   data:
     engine: script
-    command: [{TOP}/engines/redis]
+    command: [{TOP}/engines/redis, {data}]
     process: [/usr/bin/redis-server, {data}/redis.conf]
     directory: {data}
     user: root
@@ -247,7 +247,7 @@ class Load:
     def __init__(self, network, nodes, journal, seconds, first):
         order = [*first, *(node for node in nodes if node not in first)]
         hosts = ",".join(f"{node.machine.address}:{node.port}" for node in order)
-        command = [BINARY, "load", f"redis://{hosts}", "--journal", journal, "--rate", 100, "--for", f"{seconds}s",
+        command = [BINARY, "load", f"redis://{hosts}", "--journal", journal, "--rate", 100, "--for", f"{round(seconds * 1000)}ms",
                    "--timeout", "10s", "--json"]
         self.seconds = seconds
         self.process = subprocess.Popen(

@@ -60,14 +60,20 @@ def serve(command, core, log):
 
 
 def family(child):
-    """All processes of the session that `child` leads."""
-    found = []
+    """All processes of the session that `child` leads, and all that these began, in sessions of their own too."""
+    parents, found = {}, []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                if int(fields[3]) == child.pid and fields[0] != "Z":
-                    found.append(int(entry.name))
+                if fields[0] != "Z":
+                    parents[int(entry.name)] = int(fields[1])
+                    if int(fields[3]) == child.pid:
+                        found.append(int(entry.name))
+    known = set(found)
+    while more := [pid for pid, parent in parents.items() if parent in known and pid not in known]:
+        known.update(more)
+        found.extend(more)
     return found
 
 
