@@ -106,3 +106,37 @@ const char *failover_cause_name(enum failover_cause cause)
     must((unsigned)cause < CAUSES);
     return names[cause];
 }
+
+/* A name in a diagram is one word. */
+static void draw_name(enum failover_phase phase, struct buf *out)
+{
+    for (const char *at = failover_phase_name(phase); *at; at++)
+        buf_add_byte(out, *at == ' ' ? '_' : (uint8_t)*at);
+}
+
+static void draw(const struct failover_transition *row, struct buf *out)
+{
+    /* What a new leader meets, and what a deleted group leads to, would cover all else. */
+    if (row->from == FAILOVER_STANDING_BY || row->to == FAILOVER_CREATING)
+        return;
+    buf_add_string(out, "    ");
+    draw_name(row->from, out);
+    buf_add_string(out, " --> ");
+    draw_name(row->to, out);
+    buf_add_byte(out, '\n');
+}
+
+void failover_document(struct buf *out)
+{
+    buf_add_string(out, "```mermaid\nstateDiagram-v2\n    [*] --> creating\n");
+    for (uint32_t i = 0; i < failover_transition_count; i++)
+        draw(&failover_transitions[i], out);
+    buf_add_string(out, "```\n\n| from | to | because |\n|---|---|---|\n");
+    buf_add_string(out, "| any | standing by | this node does not lead any more |\n");
+    for (uint32_t i = 0; i < failover_transition_count; i++) {
+        const struct failover_transition *row = &failover_transitions[i];
+
+        buf_print(out, "| %s | %s | %s |\n", failover_phase_name(row->from),
+                  failover_phase_name(row->to), row->sentence);
+    }
+}

@@ -1,8 +1,9 @@
 /*
- * failover/phases: which phase may follow which, and why. docs/failover.md prints the table (tools/transitions).
+ * failover/phases: which phase may follow which, and why. docs/failover.md prints the table (tools/pages.c).
  */
 #pragma once
 
+#include "base/buf.h"
 #include "failover/failover.h"
 
 struct failover_transition {
@@ -14,3 +15,5 @@ extern const struct failover_transition failover_transitions[];
 extern const uint32_t failover_transition_count;
 
 bool failover_may_move(enum failover_phase from, enum failover_phase to);
+/* The table and a diagram of it, as docs/failover.md has them. */
+void failover_document(struct buf *out);
