@@ -96,7 +96,7 @@ bool command_changes_members(const struct document_command *command)
 /* ---- fields ---- */
 
 /* Of GROUP_HOW. */
-enum { HOW_UNCLEAN = 1, HOW_KEPT = 2 };
+enum { HOW_UNCLEAN = 1, HOW_KEPT = 2, HOW_YIELDS = 4, HOW_ALL = 7 };
 
 static void member_field(struct buf *out, enum tag tag, const struct document_command *command)
 {
@@ -130,7 +130,8 @@ static void other_field(struct buf *out, enum tag tag, const struct document_com
         group_body_encode(out, &command->group.body);
     else if (tag == GROUP_HOW)
         pack_u8(out,
-                (uint8_t)((command->unclean ? HOW_UNCLEAN : 0) | (command->kept ? HOW_KEPT : 0)));
+                (uint8_t)((command->unclean ? HOW_UNCLEAN : 0) | (command->kept ? HOW_KEPT : 0) |
+                          (command->yields ? HOW_YIELDS : 0)));
     else if (tag == MARK_NAME)
         text_encode(out, command->mark.name);
     else if (tag == MARK_REASON)
@@ -202,7 +203,8 @@ static bool read_group_field(struct unpack *in, enum tag tag, struct document_co
     how = unpack_u8(in);
     command->unclean = how & HOW_UNCLEAN;
     command->kept = how & HOW_KEPT;
-    return how <= (HOW_UNCLEAN | HOW_KEPT);
+    command->yields = how & HOW_YIELDS;
+    return how <= HOW_ALL;
 }
 
 static bool read_other_field(struct unpack *in, enum tag tag, struct document_command *command)

@@ -75,6 +75,8 @@ struct document_command {
         unclean; /* GROUP_UPDATE: an operator, or the file, accepts that acknowledged writes may be lost */
     bool
         kept; /* GROUP_UPDATE by the primary's own member, in a later run of its agent: its engine has all that it had */
+    bool
+        yields; /* GROUP_UPDATE by the primary's own member: its engine takes no writes, or goes on under this one */
     union {
         struct member member;
         struct command_group group;

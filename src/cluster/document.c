@@ -245,14 +245,15 @@ static const struct document_lease *lease_of_command(const struct document *docu
 }
 
 /*
- * Does the holder itself ask? Of a group also in a later run: a node starts an agent only when the one before has ended, and that one's engine is under the
+ * Does the holder itself ask, and say so? The leader of consensus may run on its node, and asks for other reasons. Of a group also in a later run: a node starts an agent only when the one before has ended, and that one's engine is under the
  * new agent's hand.
  */
 static bool gives_up(const struct document_command *command, struct life holder)
 {
     if (command->kind == COMMAND_LEASE_RELEASE)
         return life_equal(command->proposer, holder);
-    return command->kind == COMMAND_GROUP_UPDATE && command->proposer.member == holder.member &&
+    return command->kind == COMMAND_GROUP_UPDATE && command->yields &&
+           command->proposer.member == holder.member &&
            command->proposer.incarnation >= holder.incarnation;
 }
 

@@ -119,7 +119,7 @@ struct replica_action {
     uint64_t epoch,
         version; /* PROPOSE: based on; PROBE, VERIFY, TELL: the epoch that it is about */
     struct group_body body;
-    bool kept;
+    bool kept, yields; /* PROPOSE: as in cluster/command.h */
     enum replica_fact fact;
     uint32_t about; /* member that the fact is about */
     char sentence[GROUP_SENTENCE_MAX];

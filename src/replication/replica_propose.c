@@ -129,6 +129,7 @@ static void send(struct replica *r, struct replica_actions *out)
     action->version = p->version;
     action->body = p->body;
     action->kept = p->kept;
+    action->yields = p->yields || p->plan == PLAN_RESUME;
     memcpy(action->sentence, p->sentence, sizeof action->sentence);
 }
 

@@ -51,8 +51,10 @@ static void on_proposed(void *context, const struct cluster_answer *answer)
 
 static void propose(struct group *group, const struct replica_action *action)
 {
-    struct document_command command = {
-        .kind = COMMAND_GROUP_UPDATE, .based_on = action->version, .kept = action->kept};
+    struct document_command command = {.kind = COMMAND_GROUP_UPDATE,
+                                       .based_on = action->version,
+                                       .kept = action->kept,
+                                       .yields = action->yields};
     struct cluster_ask ask = {.kind = CLUSTER_COMMAND,
                               .command = &command,
                               .timeout_ms = group->config.failover.timeout_ms};

@@ -338,6 +338,137 @@ static void under_semi_sync_an_unclean_restart_degrades_and_a_second_leaves_nobo
     assert_int_equal(body->in_sync.count, 0);
 }
 
+static void a_body_is_read_as_it_was_written(void **state)
+{
+    struct document_command command;
+    const struct group_body *body;
+
+    (void)state;
+    start_both();
+    command = group_of(COMMAND_GROUP_CREATE, 1, A | B, 0);
+    command.group.body.serving = command.group.body.unclean = true;
+    command.group.body.target = 2;
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_APPLIED);
+    body = &document_group(&doc, "g")->body;
+    assert_true(body->serving);
+    assert_true(body->unclean);
+    assert_false(body->degraded);
+    assert_int_equal(body->target, 2);
+}
+
+static void a_target_is_another_member_in_sync(void **state)
+{
+    struct document_command command;
+
+    (void)state;
+    start_both();
+    for (uint32_t target = 1; target <= 3; target++) {
+        command = group_of(COMMAND_GROUP_CREATE, 1, A, 0);
+        command.group.body.target = target;
+        assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_INVALID);
+    }
+    assert_string_equal(reply.sentence, "member 3 cannot be the next primary");
+    command = group_of(COMMAND_GROUP_CREATE, 0, A | B, 0);
+    command.group.body.target = 2;
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_INVALID);
+}
+
+static void a_target_that_begins_again_unclean_is_none_any_more(void **state)
+{
+    struct document_command command, start;
+
+    (void)state;
+    start_both();
+    command = group_of(COMMAND_GROUP_CREATE, 1, A | B, 0);
+    command.group.body.target = 2;
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_APPLIED);
+    start = story_start(&doc, 2, 2, true);
+    assert_int_equal(story_apply(&doc, &start, &reply), DOCUMENT_APPLIED);
+    assert_int_equal(document_group(&doc, "g")->body.target, 2);
+    start = story_start(&doc, 2, 3, false);
+    assert_int_equal(story_apply(&doc, &start, &reply), DOCUMENT_APPLIED);
+    assert_int_equal(document_group(&doc, "g")->body.target, 0);
+}
+
+static void nobody_joins_a_group_without_a_primary(void **state)
+{
+    (void)state;
+    start_both();
+    assert_int_equal(group(COMMAND_GROUP_CREATE, 1, A, 0), DOCUMENT_APPLIED);
+    assert_int_equal(group(COMMAND_GROUP_UPDATE, 0, A, 0), DOCUMENT_APPLIED);
+    assert_int_equal(group(COMMAND_GROUP_UPDATE, 0, A | B, 0), DOCUMENT_INVALID);
+    assert_string_equal(reply.sentence, "member 2 was neither in sync nor eligible");
+    assert_int_equal(group(COMMAND_GROUP_UPDATE, 1, A | B, 0), DOCUMENT_INVALID);
+    assert_int_equal(group(COMMAND_GROUP_UPDATE, 1, A, 0), DOCUMENT_APPLIED);
+    assert_int_equal(group(COMMAND_GROUP_UPDATE, 1, A | B, 0), DOCUMENT_APPLIED);
+}
+
+/* The agent of member 1, the primary, began again. */
+static void a_later_run_keeps_what_it_had_by_its_own_word_alone(void **state)
+{
+    struct document_command start, command;
+    uint64_t epoch;
+
+    (void)state;
+    start_both();
+    assert_int_equal(group(COMMAND_GROUP_CREATE, 1, A | B, 0), DOCUMENT_APPLIED);
+    epoch = reply.epoch;
+    start = story_start(&doc, 1, 2, false);
+    assert_int_equal(story_apply(&doc, &start, &reply), DOCUMENT_APPLIED);
+    command = group_of(COMMAND_GROUP_UPDATE, 1, A | B, 0);
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_INVALID);
+    command.kept = true;
+    command.proposer = (struct life){2, 1};
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_INVALID);
+    command.proposer = (struct life){1, 2};
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_APPLIED);
+    assert_true(reply.epoch > epoch);
+    assert_true(life_equal(document_lease(&doc, "group/g", NULL)->holder, (struct life){1, 2}));
+}
+
+static void who_was_in_no_set_keeps_nothing(void **state)
+{
+    struct document_command command;
+
+    (void)state;
+    start_both();
+    assert_int_equal(group(COMMAND_GROUP_CREATE, 1, A, 0), DOCUMENT_APPLIED);
+    assert_int_equal(group(COMMAND_GROUP_UPDATE, 0, A, 0), DOCUMENT_APPLIED);
+    command = group_of(COMMAND_GROUP_UPDATE, 0, A | B, 0);
+    command.kept = true;
+    command.proposer = (struct life){2, 1};
+    assert_int_equal(story_apply(&doc, &command, &reply), DOCUMENT_INVALID);
+}
+
+/* Whose node leads consensus asks for the primary's end as others do: its engine may still take writes. */
+static void only_who_says_so_gives_its_group_up(void **state)
+{
+    struct document_command command;
+    struct document_loss loss;
+
+    (void)state;
+    start_both();
+    assert_int_equal(group(COMMAND_GROUP_CREATE, 1, A | B, 0), DOCUMENT_APPLIED);
+    command = group_of(COMMAND_GROUP_UPDATE, 0, A | B, 0);
+    command.proposer = (struct life){1, 1};
+    assert_true(document_takes_away(&doc, &command, &loss));
+    assert_false(loss.voluntary);
+    command.yields = true;
+    assert_true(document_takes_away(&doc, &command, &loss));
+    assert_true(loss.voluntary);
+    command.proposer.incarnation = 2;
+    assert_true(document_takes_away(&doc, &command, &loss));
+    assert_true(loss.voluntary);
+    command.proposer.incarnation = 0;
+    assert_true(document_takes_away(&doc, &command, &loss));
+    assert_false(loss.voluntary);
+    command.proposer = (struct life){2, 1};
+    assert_true(document_takes_away(&doc, &command, &loss));
+    assert_false(loss.voluntary);
+    command = group_of(COMMAND_GROUP_UPDATE, 1, A, 0);
+    assert_false(document_takes_away(&doc, &command, &loss));
+}
+
 static void a_witness_holds_no_data(void **state)
 {
     struct document_command start = story_start(&doc, 3, 1, false);
@@ -540,6 +671,13 @@ int main(void)
                                begin),
         cmocka_unit_test_setup(
             under_semi_sync_an_unclean_restart_degrades_and_a_second_leaves_nobody, begin),
+        cmocka_unit_test_setup(a_body_is_read_as_it_was_written, begin),
+        cmocka_unit_test_setup(a_target_is_another_member_in_sync, begin),
+        cmocka_unit_test_setup(a_target_that_begins_again_unclean_is_none_any_more, begin),
+        cmocka_unit_test_setup(nobody_joins_a_group_without_a_primary, begin),
+        cmocka_unit_test_setup(a_later_run_keeps_what_it_had_by_its_own_word_alone, begin),
+        cmocka_unit_test_setup(who_was_in_no_set_keeps_nothing, begin),
+        cmocka_unit_test_setup(only_who_says_so_gives_its_group_up, begin),
         cmocka_unit_test_setup(a_witness_holds_no_data, begin),
         cmocka_unit_test_setup(tables_that_are_full_say_so, begin),
         cmocka_unit_test_setup(an_unknown_command_in_the_log_halts_and_changes_nothing, begin),

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/must.h"
 #include "replication/replica_state.h"
 #include "unit.h"
 
@@ -86,6 +87,7 @@ static inline void say_proposal(const struct replica_action *action)
         say_set(" eligible ", &body->eligible);
     say("%s%s%s: %s;", body->serving ? " serving" : "", body->degraded ? " degraded" : "",
         action->kept ? " kept" : "", action->sentence);
+    must(action->yields == !life_equal(group_primary(body), group_primary(&s.body)));
 }
 
 static const char *const fact_names[] = {
