@@ -20,7 +20,7 @@ enum elect_question {
     ELECT_HANDOVER, /* there is one, and it helps */
 };
 
-enum { NOBODY_WINS = UINT32_MAX };
+#define NOBODY_WINS UINT32_MAX
 
 struct elected {
     uint32_t counted, needed; /* holders that have promised (or, in an outlook, would) */
