@@ -62,6 +62,7 @@ struct kernel {
     /* The next connection that waits; -1 with errno. */
     int (*accept)(const struct listener *listener, struct address *peer);
     struct address (*address)(const struct stream *stream, bool peer);
+    bool (*gone)(const struct stream *stream);                  /* as stream_gone */
     void (*finish)(const struct stream *stream);                /* FIN */
     void (*close)(const struct loop *loop, int fd, bool reset); /* with RST instead of FIN */
 };

@@ -153,6 +153,9 @@ void stream_close(struct stream *stream, bool reset);
 void stream_relay(struct stream *from, struct stream *to, uint64_t count);
 /* Bytes that the relay under way has taken from this stream so far; 0 when there is none. */
 uint64_t stream_relay_moved(const struct stream *from);
+/* True when the peer has sent its FIN or a reset, as the kernel knows it now: for an owner that does not receive and wants to
+ * know whether somebody is still there. Bytes may lie before the FIN. One system call. */
+bool stream_gone(const struct stream *stream);
 /* Address of either end; family 0 when the kernel does not know. */
 struct address stream_peer(const struct stream *stream);
 struct address stream_local(const struct stream *stream);

@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -165,6 +166,13 @@ static struct address address_of_end(const struct stream *stream, bool peer)
     return address_of_socket(&storage);
 }
 
+static bool gone(const struct stream *stream)
+{
+    struct pollfd end = {.fd = stream->fd, .events = POLLRDHUP};
+
+    return poll(&end, 1, 0) > 0;
+}
+
 static void finish(const struct stream *stream)
 {
     /* ENOTCONN: the peer has reset it, which reading will tell. */
@@ -186,6 +194,7 @@ const struct kernel kernel_real = {
     .socket = open_towards,
     .accept = accept_next,
     .address = address_of_end,
+    .gone = gone,
     .finish = finish,
     .close = close_fd,
 };

@@ -112,6 +112,11 @@ struct address stream_local(const struct stream *stream)
     return stream->loop->backend->kernel->address(stream, false);
 }
 
+bool stream_gone(const struct stream *stream)
+{
+    return stream->fd < 0 || stream->error || stream->loop->backend->kernel->gone(stream);
+}
+
 void stream_retire(struct stream *stream)
 {
     must(stream->flags & STREAM_CLOSED);

@@ -56,6 +56,13 @@ static struct address address_of_end(const struct stream *stream, bool peer)
                                           : sim_address(host, stream->fd, peer);
 }
 
+static bool gone(const struct stream *stream)
+{
+    struct sim_host *host = host_of(stream->loop);
+
+    return stream->fd < 0 || host->ending || sim_gone(host, stream->fd);
+}
+
 static void finish(const struct stream *stream)
 {
     if (!host_of(stream->loop)->ending)
@@ -73,6 +80,7 @@ static const struct kernel kernel_simulated = {
     .socket = open_towards,
     .accept = accept_next,
     .address = address_of_end,
+    .gone = gone,
     .finish = finish,
     .close = close_fd,
 };

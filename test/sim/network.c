@@ -579,6 +579,13 @@ void sim_close(struct sim_host *host, int fd, bool reset)
     close_end(end_of(host, fd), reset);
 }
 
+bool sim_gone(struct sim_host *host, int fd)
+{
+    struct end *end = end_of(host, fd);
+
+    return end->error != 0 || other(end)->out.fin_arrived;
+}
+
 struct address sim_address(struct sim_host *host, int fd, bool peer)
 {
     struct end *end = end_of(host, fd);

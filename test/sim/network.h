@@ -31,6 +31,7 @@ int64_t sim_send(struct sim_host *host, int fd, const void *at, size_t len);
 int64_t sim_receive(struct sim_host *host, int fd, void *at, size_t cap);
 void sim_finish(struct sim_host *host, int fd); /* FIN */
 void sim_close(struct sim_host *host, int fd, bool reset);
+bool sim_gone(struct sim_host *host, int fd); /* its peer's FIN, or a reset, has come */
 struct address sim_address(struct sim_host *host, int fd, bool peer);
 int sim_error(struct sim_host *host, int fd); /* errno of a failed connection; 0 */
 /* `stream` is told the news of this descriptor. */

@@ -572,6 +572,31 @@ static void a_connection_sends_what_was_queued_before_it_stood(void **state)
     close(listener);
 }
 
+static void who_does_not_receive_can_ask_whether_the_peer_is_gone(void **state)
+{
+    struct world *world = world_of(state);
+    struct end end = {.world = world}, other = {.world = world};
+    struct linger linger = {.l_onoff = 1};
+    int peer = begin(world, &end, 0), crasher = begin(world, &other, 0);
+
+    stream_receive(&end.stream, false);
+    stream_receive(&other.stream, false);
+    put(peer, "bytes that nobody reads");
+    settle(world);
+    assert_false(stream_gone(&end.stream));
+    assert_false(stream_gone(&other.stream));
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    assert_int_equal(setsockopt(crasher, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    close(crasher);
+    TURN_UNTIL(world, stream_gone(&end.stream));
+    TURN_UNTIL(world, stream_gone(&other.stream));
+    stream_receive(&end.stream, true);
+    TURN_UNTIL(world, end.ended);
+    finish(world, &end);
+    finish(world, &other);
+    close(peer);
+}
+
 static void a_refused_connection_fails(void **state)
 {
     struct world *world = world_of(state);
@@ -645,6 +670,7 @@ int main(void)
         BOTH(an_answer_that_precedes_a_reset_is_still_received),
         BOTH(sending_to_a_peer_that_is_gone_fails),
         BOTH(a_connection_sends_what_was_queued_before_it_stood),
+        BOTH(who_does_not_receive_can_ask_whether_the_peer_is_gone),
         BOTH(a_refused_connection_fails),
         BOTH(a_connection_without_an_answer_can_be_closed),
     };
