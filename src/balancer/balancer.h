@@ -19,6 +19,7 @@ struct loop; /* net/net.h */
 
 enum balancer_protocol { PROTOCOL_HTTP, PROTOCOL_TCP };
 enum balancer_algorithm { ALGORITHM_ROUND_ROBIN, ALGORITHM_LEAST_CONNECTIONS, ALGORITHM_IP_HASH };
+enum balancer_role { SERVICE_PRIMARY, SERVICE_SECONDARY };
 enum balancer_send_proxy { SEND_PROXY_NEVER, SEND_PROXY_V1, SEND_PROXY_V2 };
 
 struct balancer_header_match {
@@ -60,8 +61,18 @@ struct balancer_service {
     int64_t timeout_request_ms; /* a head must be complete within */
     int64_t timeout_idle_ms; /* between requests, and without any byte of a body or TCP session */
     int64_t body_max;        /* larger request bodies get 413 */
-    uint32_t slot;           /* in the scoreboard; by role/config.c */
-    uint32_t pool_index;     /* UINT32_MAX: no default pool; by role/config.c */
+    struct ref
+        group;    /* its clients go to a member of this group; absent: to `pool` or by `routes` */
+    int32_t role; /* enum balancer_role */
+    int64_t hold_ms;    /* clients wait so long for a primary; 0: not at all */
+    int64_t hold_max;   /* so many at once, in one worker */
+    int64_t hold_bytes; /* and so many bytes of theirs */
+    int64_t lag_max_ms; /* a secondary further behind is not read from */
+    uint32_t slot;      /* in the scoreboard; by role/config.c */
+    uint32_t
+        pool_index; /* UINT32_MAX: no default pool; of a group: its members in their order; by role/config.c */
+    uint32_t group_slot; /* in the scoreboard; by role/config.c */
+    bool grouped;        /* `group` was written; by role/config.c */
 };
 
 struct balancer_backend {

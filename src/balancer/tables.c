@@ -60,6 +60,7 @@ static const struct option service_timeout_rows[] = {
     {0},
 };
 
+static const char *const service_roles[] = {"primary", "secondary", NULL};
 static const char *const protocols[] = {"http", "tcp", NULL};
 
 const struct option balancer_service_options[] = {
@@ -78,6 +79,20 @@ const struct option balancer_service_options[] = {
     {"routes", OPTION_LIST, SERVICE(routes), 0, 256, NULL, AT_RELOAD, 0,
      "Which pool answers which request; the first that matches wins.", NULL, route_rows,
      sizeof(struct balancer_route)},
+    {"group", OPTION_TEXT, SERVICE(group), 1, 63, NULL, AT_RELOAD, 0,
+     "The group whose member answers, in place of a pool: whoever is its primary, or secondaries."},
+    {"role", OPTION_CHOICE, SERVICE(role), 0, 0, "primary", AT_RELOAD, 0,
+     "Which members of the group answer: primary, or secondary for reads that may be a little old; "
+     "the primary when no secondary can.",
+     service_roles},
+    {"hold", OPTION_DURATION, SERVICE(hold_ms), 0, 1 * HOURS, "10s", AT_RELOAD, 0,
+     "Requests and connections to a group without a primary wait so long for one; 0s: not at all."},
+    {"hold_limit", OPTION_NUMBER, SERVICE(hold_max), 1, 1000000, "1000", AT_RELOAD, 0,
+     "Requests and connections that wait at once in one worker; more are refused."},
+    {"hold_bytes", OPTION_SIZE, SERVICE(hold_bytes), 0, INT64_MAX, "64MiB", AT_RELOAD, 0,
+     "Bytes of what waits in one worker; more are refused."},
+    {"max_lag", OPTION_DURATION, SERVICE(lag_max_ms), 0, 24 * HOURS, "5s", AT_RELOAD, 0,
+     "With `role: secondary`: a member further behind the primary is not read from."},
     {"max_connections", OPTION_NUMBER, SERVICE(connections_max), 1, 10000000, "100000", AT_RELOAD,
      0, "Client connections of one worker; more are closed at once."},
     {"max_body", OPTION_SIZE, SERVICE(body_max), 0, INT64_MAX, "1GiB", AT_RELOAD, 0,

@@ -75,7 +75,7 @@ static bool check_in_json(const struct arguments *arguments, struct buf *image)
     json_add_bool(&json, good);
     config = counts_of(good, image);
     add_count(&json, "services", config.services.count);
-    add_count(&json, "pools", config.pools.count);
+    add_count(&json, "pools", config.written_pools.count);
     add_count(&json, "listeners", config.listeners);
     json_end(&json);
     buf_add_byte(&text, '\n');
@@ -91,7 +91,7 @@ static bool check_in_words(const struct arguments *arguments, struct buf *image)
 
     if (good)
         printf("%s: good: services %u, pools %u, listeners %u\n", arguments->file,
-               config.services.count, config.pools.count, config.listeners);
+               config.services.count, config.written_pools.count, config.listeners);
     return good;
 }
 

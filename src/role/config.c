@@ -103,6 +103,7 @@ static bool compile(struct config_work *work)
         return false;
     config_settle_nodes(work);
     config_settle_groups(work);
+    config_settle_pools(work);
     config_choose_node(work);
     config_sense(work);
     config_settle_addresses(work);

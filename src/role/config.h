@@ -130,10 +130,12 @@ struct config {
     struct config_limits limits;
     struct config_peers peers;
     struct config_failover failover;
-    struct ref nodes;     /* struct config_node */
-    struct ref groups;    /* struct config_group */
-    struct ref services;  /* struct balancer_service */
-    struct ref pools;     /* struct config_pool */
+    struct ref nodes;         /* struct config_node */
+    struct ref groups;        /* struct config_group */
+    struct ref services;      /* struct balancer_service */
+    struct ref written_pools; /* struct config_pool */
+    struct ref
+        pools; /* likewise: those, and one for each group that a service names; by config_group_pools.c */
     struct ref addresses; /* struct config_address */
     uint32_t node;        /* index of this node */
     char machine[65];   /* this machine's host name: the node's name where the file has no nodes */

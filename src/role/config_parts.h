@@ -9,7 +9,7 @@ struct config_work {
     const struct config_request *request;
     struct findings *findings;
     struct buf warnings; /* sentences of a file that is good all the same */
-    struct buf *image;   /* written in place; it does not grow after schema_read */
+    struct buf *image;   /* written in place; it does not grow after config_settle_pools */
 };
 
 static inline struct image config_image(const struct config_work *work)
@@ -43,6 +43,10 @@ void config_choose_node(struct config_work *work);
 void config_check_groups(struct config_work *work);
 /* Gives every group its slot. */
 void config_number_groups(struct config_work *work);
+/* Gives each group that a service names a pool with its members, after the written ones. */
+void config_settle_pools(struct config_work *work);
+uint32_t config_find_group(const struct config_work *work,
+                           struct ref name); /* its place; UINT32_MAX: there is none */
 /* Gives every service and backend its slot of the scoreboard, and every listener its index. */
 void config_number(struct config_work *work);
 /* Looks up every name, all at once; what does not resolve in five seconds is a finding. */

@@ -19,11 +19,11 @@ static const char *text_of(const struct config_work *work, struct ref ref)
 static const char *nearest_pool(const struct config_work *work, const char *name, char *fix)
 {
     const struct config *config = config_root(work);
-    const struct config_pool *pools = config_items(work, config->pools, sizeof *pools);
+    const struct config_pool *pools = config_items(work, config->written_pools, sizeof *pools);
     const char *names[POOLS_MAX + 1] = {0};
     const char *near;
 
-    for (uint32_t i = 0; i < config->pools.count && i < POOLS_MAX; i++)
+    for (uint32_t i = 0; i < config->written_pools.count && i < POOLS_MAX; i++)
         names[i] = text_of(work, pools[i].pool.item.name);
     near = schema_nearest(name, names);
     if (!near)
@@ -32,14 +32,15 @@ static const char *nearest_pool(const struct config_work *work, const char *name
     return fix;
 }
 
+/* Of the written ones: a group is gone to by `group`, which follows its primary. */
 static uint32_t find_pool(struct config_work *work, const struct item *item, struct ref wanted)
 {
     const struct config *config = config_root(work);
-    const struct config_pool *pools = config_items(work, config->pools, sizeof *pools);
+    const struct config_pool *pools = config_items(work, config->written_pools, sizeof *pools);
     const char *name = text_of(work, wanted);
     char fix[FIX_MAX];
 
-    for (uint32_t i = 0; i < config->pools.count; i++)
+    for (uint32_t i = 0; i < config->written_pools.count; i++)
         if (strcmp(text_of(work, pools[i].pool.item.name), name) == 0)
             return i;
     config_find(work, item, "pool", nearest_pool(work, name, fix), "there is no pool named `%s`",
@@ -68,12 +69,34 @@ static void check_route(struct config_work *work, struct balancer_route *route, 
                     "this route matches every request, so the ones after it never do");
 }
 
+static void check_group(struct config_work *work, const struct balancer_service *service)
+{
+    const int64_t normal_hold_ms = 10000; /* a file that shows all defaults is good too */
+    const char *name = text_of(work, service->item.name);
+
+    if (service->group.count && service->pool.count)
+        config_find(work, &service->item, "pool", "leave one of them out",
+                    "service `%s` goes to a group, so it cannot go to a pool", name);
+    if (service->group.count && service->routes.count)
+        config_find(work, &service->item, "routes", "make it two services",
+                    "service `%s` goes to a group, so nothing is routed", name);
+    if (service->group.count)
+        return;
+    if (service->role == SERVICE_SECONDARY)
+        config_find(work, &service->item, "role", "add `group: NAME`, or leave it out",
+                    "service `%s` has no group, so there is no secondary", name);
+    if (service->hold_ms != normal_hold_ms)
+        config_find(work, &service->item, "hold", "add `group: NAME`, or leave it out",
+                    "service `%s` has no group, so there is no primary to wait for", name);
+}
+
 static void check_service(struct config_work *work, struct balancer_service *service)
 {
     struct balancer_route *routes = config_items(work, service->routes, sizeof *routes);
     const char *name = text_of(work, service->item.name);
 
-    if (service->pool.count == 0 && service->routes.count == 0)
+    check_group(work, service);
+    if (service->pool.count == 0 && service->routes.count == 0 && service->group.count == 0)
         config_find(work, &service->item, NULL, "add `pool: NAME`",
                     "service `%s` has neither a pool nor routes", name);
     if (service->protocol == PROTOCOL_TCP && service->routes.count)
@@ -81,8 +104,9 @@ static void check_service(struct config_work *work, struct balancer_service *ser
                     "service `%s` is tcp: it has no requests that could be routed", name);
     for (uint32_t i = 0; i < service->routes.count; i++)
         check_route(work, &routes[i], i + 1 == service->routes.count);
-    service->pool_index =
-        service->pool.count ? find_pool(work, &service->item, service->pool) : UINT32_MAX;
+    if (service->group.count == 0)
+        service->pool_index =
+            service->pool.count ? find_pool(work, &service->item, service->pool) : UINT32_MAX;
 }
 
 /* ---- pools ---- */

@@ -186,10 +186,23 @@ static void number_listeners(struct config_work *work)
                     config->listeners, LISTENERS_MAX);
 }
 
+/* After the groups themselves. */
+static void number_grouped(struct config_work *work)
+{
+    const struct config *config = config_root(work);
+    const struct config_group *groups = config_items(work, config->groups, sizeof *groups);
+    struct balancer_service *services = config_items(work, config->services, sizeof *services);
+
+    for (uint32_t i = 0; i < config->services.count; i++)
+        if (services[i].grouped)
+            services[i].group_slot = groups[config_find_group(work, services[i].group)].slot;
+}
+
 void config_number(struct config_work *work)
 {
     number_services(work);
     number_backends(work);
     number_listeners(work);
     config_number_groups(work);
+    number_grouped(work);
 }

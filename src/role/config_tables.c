@@ -170,7 +170,7 @@ const struct option config_options[] = {
     {"services", OPTION_MAP, ROOT(services), 0, SERVICES_MAX, NULL, AT_RELOAD, 0,
      "What clients connect to, by name.", .rows = balancer_service_options,
      .item_size = sizeof(struct balancer_service)},
-    {"pools", OPTION_MAP, ROOT(pools), 0, POOLS_MAX, NULL, AT_RELOAD, 0,
+    {"pools", OPTION_MAP, ROOT(written_pools), 0, POOLS_MAX, NULL, AT_RELOAD, 0,
      "Interchangeable servers, by name.", .rows = pool_rows,
      .item_size = sizeof(struct config_pool)},
     {"addresses", OPTION_MAP, ROOT(addresses), 0, CONFIG_ADDRESSES_MAX, NULL, AT_RELOAD, 0,

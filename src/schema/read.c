@@ -528,6 +528,16 @@ static void fill_section(struct reader *reader, const struct task *task)
     }
 }
 
+static void fill_all(struct reader *reader)
+{
+    while (reader->head < reader->count && !reader->image->full) {
+        /* A copy: the queue may move while it grows. */
+        struct task task = reader->tasks[reader->head++];
+
+        fill_section(reader, &task);
+    }
+}
+
 static void fill(struct reader *reader, const struct option *rows, size_t root_size)
 {
     uint32_t root = reader->tree->root;
@@ -541,12 +551,7 @@ static void fill(struct reader *reader, const struct option *rows, size_t root_s
     }
     put_item(reader, 0, root, 0);
     push(reader, (struct task){rows, 0, root, NULL});
-    while (reader->head < reader->count && !reader->image->full) {
-        /* A copy: the queue may move while it grows. */
-        struct task task = reader->tasks[reader->head++];
-
-        fill_section(reader, &task);
-    }
+    fill_all(reader);
     if (reader->image->full)
         findings_add(reader->findings, 0, 0, 0, "use fewer aliases",
                      "what the aliases stand for is too large");
@@ -563,4 +568,15 @@ bool schema_read(const struct option *rows, size_t root_size, struct findings *f
     fill(&reader, rows, root_size);
     free(reader.tasks);
     return findings->count == 0;
+}
+
+void schema_defaults(const struct option *rows, struct buf *image, size_t at)
+{
+    struct node nothing = {0};
+    struct tree tree = {.nodes = &nothing, .count = 1};
+    struct reader reader = {.tree = &tree, .image = image};
+
+    push(&reader, (struct task){rows, at, 0, NULL});
+    fill_all(&reader);
+    free(reader.tasks);
 }

@@ -129,6 +129,8 @@ void findings_json(const struct findings *findings, struct json *json);
  */
 MUST_USE bool schema_read(const struct option *rows, size_t root_size, struct findings *findings,
                           struct buf *image);
+/* Fills a struct of an image, zeroed and at `at`, with what its rows say where nothing is written. The image may grow, and move. */
+void schema_defaults(const struct option *rows, struct buf *image, size_t at);
 /* Writes the effective configuration as YAML that reads back to the same values, defaults included (`defaults`: marked as such). */
 void schema_show(const struct option *rows, struct image image, bool defaults, struct buf *out);
 /* Explains one key (`pools.health_check.interval`; the users' own names may be left out or not), or lists all when key is "".

@@ -469,10 +469,90 @@ static void more_virtual_addresses_than_can_be_are_refused(void **state)
     forget(&outcome);
 }
 
+#define THREE_NODES                                                                                \
+    "nodes: {a: {address: 127.0.0.1, zone: east}, b: {address: 127.0.0.2}, c: {address: "          \
+    "127.0.0.3, witness: true}}\n"
+
+static void a_group_that_a_service_names_is_a_pool_of_its_members(void **state)
+{
+    static const char text[] = THREE_NODES POOL
+        "groups:\n"
+        "  idle: {command: /bin/true, port: 7000}\n"
+        "  g: {command: /bin/true, port: 8000, members: {b: {endpoint: 127.0.0.9:99}, a: {}}}\n"
+        "services:\n"
+        "  db: {listen: 127.0.0.1:8080, protocol: tcp, group: g}\n"
+        "  reads: {listen: 127.0.0.1:8081, group: g, role: secondary, max_lag: 1s}\n"
+        "  web: {listen: 127.0.0.1:8082, pool: p}\n";
+    struct outcome first = compile_after(text, "a", (struct image){0});
+    struct outcome next = compile_after(text, "a", image_of(&first));
+    struct image image = image_of(&next);
+
+    (void)state;
+    assert_true(first.good && next.good);
+    assert_int_equal(config_of(image)->written_pools.count, 1);
+    assert_int_equal(config_of(image)->pools.count, 2);
+    assert_string_equal(image_string(image, pool_at(image, 1)->pool.item.name), "group/g");
+    assert_string_equal(image_string(image, backend_at(image, 1, 0)->endpoint), "127.0.0.9:99");
+    assert_string_equal(image_string(image, backend_at(image, 1, 1)->endpoint), "127.0.0.1:8000");
+    assert_string_equal(image_string(image, backend_at(image, 1, 1)->zone), "east");
+    assert_int_equal(backend_at(image, 1, 1)->address.port, 8000);
+    assert_int_equal(backend_at(image, 1, 1)->weight, 1);
+    assert_int_equal(backend_at(image, 1, 0)->slot, backend_at(image_of(&first), 1, 0)->slot);
+    assert_int_equal(pool_at(image, 1)->pool.timeout_connect_ms,
+                     pool_at(image, 0)->pool.timeout_connect_ms);
+    assert_int_equal(pool_at(image, 1)->pool.retry.on_bits, pool_at(image, 0)->pool.retry.on_bits);
+    assert_int_equal(service_at(image, 0)->pool_index, 1);
+    assert_int_equal(service_at(image, 1)->pool_index, 1);
+    assert_int_equal(service_at(image, 2)->pool_index, 0);
+    assert_true(service_at(image, 0)->grouped && service_at(image, 1)->grouped);
+    assert_false(service_at(image, 2)->grouped);
+    assert_ptr_equal(config_group_at(image, service_at(image, 1)->group_slot),
+                     (const struct config_group *)image_items(image, config_of(image)->groups,
+                                                              sizeof(struct config_group)) +
+                         1);
+    forget(&next);
+    forget(&first);
+}
+
+static void what_contradicts_a_group_of_a_service_is_said(void **state)
+{
+    static const struct {
+        const char *service, *rest, *wanted;
+    } wrong[] = {
+        {"group: orders, pool: p", "", "goes to a group, so it cannot go to a pool"},
+        {"group: orders, routes: [{pool: p}]", "", "so nothing is routed"},
+        {"group: oders", "", "did you mean `orders`?"},
+        {"pool: p, role: secondary", "", "so there is no secondary"},
+        {"pool: p, hold: 5s", "", "so there is no primary to wait for"},
+        {"pool: group/orders", "  t: {listen: 127.0.0.1:8081, group: orders}\n",
+         "there is no pool named `group/orders`"},
+        {"group: orders", "pools: {group/orders: {backends: [127.0.0.1:9001]}}\n",
+         "are a pool of this name already"},
+    };
+    char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct outcome outcome;
+
+        snprintf(text, sizeof text,
+                 THREE_NODES "groups: {orders: {command: /bin/true, port: 7000}}\n%s"
+                             "services:\n  s: {listen: 127.0.0.1:8080, %s}\n%s",
+                 strstr(wrong[i].rest, "pools:") ? "" : POOL, wrong[i].service, wrong[i].rest);
+        outcome = compile_after(text, "a", (struct image){0});
+        assert_false(outcome.good);
+        if (!strstr((char *)outcome.findings.at, wrong[i].wanted))
+            fail_msg("wanted '%s', found:\n%s", wrong[i].wanted, (char *)outcome.findings.at);
+        forget(&outcome);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_file_has_every_default),
+        cmocka_unit_test(a_group_that_a_service_names_is_a_pool_of_its_members),
+        cmocka_unit_test(what_contradicts_a_group_of_a_service_is_said),
         cmocka_unit_test(a_check_is_http_by_its_path_and_tcp_without),
         cmocka_unit_test(a_name_resolves_and_is_remembered_as_one),
         cmocka_unit_test(what_stays_keeps_its_slot_and_what_is_new_takes_no_old_one),
