@@ -9,7 +9,7 @@
 
 _Static_assert(6 * (2 * ACCESS_NAME_MAX + ACCESS_METHOD_MAX + ACCESS_HOST_MAX + ACCESS_PATH_MAX +
                     ACCESS_ID_MAX) +
-                       600 <
+                       640 <
                    ACCESS_LINE_MAX,
                "a line fits even when each byte is escaped");
 
@@ -93,6 +93,10 @@ void access_write(struct buf *out, const struct access_entry *entry)
     json_add_unsigned(&json, entry->bytes_out);
     json_key(&json, "duration_us");
     json_add_number(&json, entry->duration_ns / NS_PER_US);
+    if (entry->held_ns) {
+        json_key(&json, "held_us");
+        json_add_number(&json, entry->held_ns / NS_PER_US);
+    }
     add_address(&json, "backend", entry->backend);
     json_key(&json, "tries");
     json_add_unsigned(&json, entry->tries);

@@ -39,6 +39,7 @@ struct access_entry {
     uint32_t tries;
     uint64_t bytes_in, bytes_out; /* from and to the client */
     int64_t duration_ns;
+    int64_t held_ns;    /* of it, waiting for a group's primary */
     const char *reason; /* NULL: all went well */
 };
 

@@ -36,6 +36,7 @@ static void tick(struct timer *timer)
         if (b->targets[i].present)
             target_look(&b->targets[i]);
     }
+    grouped_look_all(b);
     doors_tick(b);
     tell_scoreboard(b);
     see_drained(b);
@@ -111,6 +112,7 @@ static bool learn_chunk_size(struct balancer *b, struct err *err)
         return err_set(err, ERR_LIMIT, "the loop has no buffer");
     b->head_max = chunk->cap - rewriting < HTTP1_HEAD_MAX ? chunk->cap - rewriting : HTTP1_HEAD_MAX;
     b->queue_max = 2 * chunk->cap;
+    b->chunk_cap = chunk->cap;
     chunk_release(b->loop, chunk);
     return true;
 }
@@ -151,6 +153,7 @@ bool balancer_open(struct balancer **balancer, const struct balancer_options *op
     timer_init(&b->tick, tick);
     timer_init(&b->cut, time_to_cut);
     timer_init(&b->access_flush, access_flush);
+    timer_init(&b->hold_tick, grouped_tick);
     atomic_store_explicit(&b->record->sessions_max, options->sessions_max, memory_order_relaxed);
     atomic_store_explicit(&b->record->chunks_max, loop_chunks_free(b->loop), memory_order_relaxed);
     timer_arm(b->loop, &b->tick, after_ms(loop_now(b->loop), TICK_MS));
@@ -185,6 +188,7 @@ void balancer_close(struct balancer *b)
         timer_cancel(b->loop, &b->tick);
         timer_cancel(b->loop, &b->cut);
         timer_cancel(b->loop, &b->access_flush);
+        timer_cancel(b->loop, &b->hold_tick);
         access_flush(&b->access_flush);
     }
     chunk_release(b->loop, b->scratch);

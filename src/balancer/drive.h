@@ -8,6 +8,7 @@
  *     drive_session.c   accepts, gathers heads, answers what cannot be passed on, ends connections in order
  *     drive_exchange.c  starts an exchange, sends the request, ends it
  *     drive_try.c       tries backends, one after the other
+ *     drive_hold.c      follows the primaries of groups, parks who has to wait for one, and lets them go
  *     drive_answer.c    takes the backend's bytes and makes the client's answer of them
  *     drive_upstream.c  makes connections to backends, keeps and reuses them
  *     drive_tunnel.c    bytes both ways without meaning: TCP services, upgraded connections
@@ -19,6 +20,7 @@
 
 #include "balancer/access.h"
 #include "balancer/balancer.h"
+#include "balancer/hold.h"
 #include "balancer/pick.h"
 #include "balancer/retry.h"
 #include "base/list.h"
@@ -35,6 +37,8 @@ enum {
     DOORS_MAX = 512,
     IDLE_UPSTREAMS_MAX = 16384, /* of one worker */
     TICK_MS = 50,
+    HOLD_TICK_MS = 2, /* while somebody waits for a primary */
+    GONE_TURNS = 64,  /* ... and in so many ticks each is asked once whether it is still there */
     LINGER_MS = 3000,
     DRAIN_IDLE_MS =
         1000, /* a keep-alive client that is silent for this long while draining is closed */
@@ -69,7 +73,8 @@ struct service {
     struct generation *generation;         /* which config lies in */
     uint32_t uses;                         /* by sessions and doors */
     uint32_t sessions;
-    bool present; /* in the current generation */
+    struct hold_load held; /* of its sessions, those that wait for a primary */
+    bool present;          /* in the current generation */
 };
 
 enum door_state { DOOR_FREE, DOOR_OPEN, DOOR_PAUSED, DOOR_CLOSING };
@@ -96,6 +101,27 @@ struct target {
     bool present; /* in the current generation */
     bool was_present;
     bool named;
+};
+
+/* Those of a group that wait for the same role. */
+struct queue {
+    struct list waiting; /* exchanges; the first came first */
+    struct hold_slope slope;
+};
+
+enum { QUEUE_ROLES = SERVICE_SECONDARY + 1 };
+
+struct group {
+    struct balancer *balancer;
+    const struct group_record *record;
+    struct group_counters *counters;
+    struct hold_view view, followed; /* followed: what clients were last cut and let go by */
+    struct list bound;               /* exchanges that have a connection to its primary */
+    struct queue queues[QUEUE_ROLES];
+    uint64_t key;     /* its name's; 0: never used */
+    uint64_t changes; /* of the record, when `view` was taken */
+    uint32_t members, looks;
+    uint32_t slots[GROUP_BACKENDS_MAX]; /* targets, by place */
 };
 
 /* ---- connections ---- */
@@ -159,6 +185,7 @@ struct upstream {
 
 enum phase {
     PHASE_PICK,
+    PHASE_HOLD, /* parked: it waits for a primary */
     PHASE_CONNECT,
     PHASE_SEND,   /* connected; the client's body is still coming */
     PHASE_WAIT,   /* for the answer's head */
@@ -182,6 +209,12 @@ struct exchange {
     struct target *target;         /* of the present try; NULL: none yet */
     struct generation *generation; /* NULL once no other backend can be needed */
     struct list in_generation, in_target;
+    struct group *group;  /* NULL: its service has a pool or routes */
+    struct list in_group; /* parked, or bound to the primary */
+    uint64_t bound_epoch, bound_primary;
+    uint64_t hold_bytes;
+    struct instant hold_until, parked_at;
+    int64_t held_ns;                  /* in all */
     const struct balancer_pool *pool; /* valid with generation, like the next two */
     const struct balancer_backend *backends;
     uint32_t backend, pool_index;
@@ -197,6 +230,8 @@ struct exchange {
     bool close : 1;        /* told to the client: its connection ends with this answer */
     bool request_paused : 1, request_relayed : 1;
     bool answer_paused : 1, answer_relayed : 1;
+    bool reads : 1;         /* of a group: a secondary will do */
+    bool released : 1;      /* it has waited, and it is its turn */
     bool backend_keeps : 1; /* the backend will take another request */
     uint16_t status;
     enum http1_framing framing; /* of the answer, as it goes to the client */
@@ -236,10 +271,14 @@ struct balancer {
     uint32_t targets_used; /* slots below it have been in use */
     struct pick_state states[BACKENDS_MAX];
     struct retry_budget budgets[POOLS_MAX];
-    struct timer tick, cut, access_flush;
+    struct group groups[GROUPS_MAX];
+    uint32_t groups_used; /* slots below it have been in use */
+    uint32_t held;        /* exchanges that are parked */
+    struct timer tick, cut, access_flush, hold_tick;
     bool draining, drained, paused;
     uint32_t drain_ticks;
     uint32_t idle_upstreams;
+    uint32_t chunk_cap;
     uint32_t head_max,
         queue_max; /* bytes: of one head; waiting for one peer before its source is stopped */
     struct chunk *scratch;
@@ -307,8 +346,9 @@ void exchange_fail(struct exchange *x, uint16_t status, const char *reason);
 void exchange_end(struct exchange *x, const char *reason); /* the answer is complete */
 void exchange_abandon(struct exchange *x,
                       const char *reason); /* the client is gone, or must be cut off */
-void exchange_unbind(struct exchange *x);  /* from the generation: no other backend from here on */
-void exchange_commit(struct exchange *x);  /* and the request's bytes go */
+void exchange_bind(struct exchange *x, uint32_t pool_index); /* to its service's generation */
+void exchange_unbind(struct exchange *x); /* from the generation: no other backend from here on */
+void exchange_commit(struct exchange *x); /* and the request's bytes go */
 void exchange_deadline(struct exchange *x);
 void exchange_timeout(struct exchange *x);
 void exchange_client_drained(struct exchange *x);
@@ -324,6 +364,26 @@ void exchange_try_failed(struct exchange *x, enum failure failure);
 /* True: the answer is dropped and another backend is being tried. */
 bool exchange_try_again(struct exchange *x, enum failure failure);
 void exchange_move(struct exchange *x); /* its backend's verdict became DOWN */
+
+/* ---- drive_hold.c ---- */
+
+void grouped_set(struct balancer *b, const struct balancer_service *service); /* as it is now */
+void grouped_look_all(struct balancer *b); /* at the scoreboard: cuts, and lets go */
+void grouped_tick(struct timer *timer);
+void grouped_look(struct exchange *x); /* before a member is chosen */
+/* Bits of the members that may be read from by this exchange; never 0, which would be all. */
+uint32_t grouped_readable(const struct exchange *x);
+/* The primary's place, if it may go there now; else PICK_NONE. */
+uint32_t grouped_primary(struct exchange *x);
+/* A try at a secondary is over, none is left: the primary is asked. */
+bool grouped_turn(struct exchange *x);
+/* Parks it, or tells the client why not. False: to wait would not help. */
+bool grouped_hold(struct exchange *x);
+void grouped_bind(struct exchange *x);      /* it has a connection to the chosen member */
+void grouped_succeeded(struct exchange *x); /* ... which answered */
+void grouped_expire(struct exchange *x);    /* it has waited long enough */
+void grouped_recount(struct exchange *x);   /* more of it came while it is parked */
+void grouped_leave(struct exchange *x);     /* it ends, wherever it is */
 
 /* ---- drive_answer.c ---- */
 
@@ -368,6 +428,16 @@ void target_look(struct target *target); /* at the scoreboard */
 static inline struct balancer *exchange_balancer(const struct exchange *x)
 {
     return x->session->service->balancer;
+}
+
+static inline const struct balancer_pool *generation_pool(const struct generation *generation,
+                                                          uint32_t index)
+{
+    const struct balancer_config *config = &generation->config;
+    const uint8_t *pools = image_items(config->image, config->pools, config->pool_size);
+
+    must(index < config->pools.count);
+    return (const struct balancer_pool *)(const void *)(pools + index * config->pool_size);
 }
 
 /* Of all that were ever in use; see their state. */

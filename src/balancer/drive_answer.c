@@ -155,6 +155,7 @@ static void begin(struct exchange *x, struct bytes head, const struct http1_head
     }
     x->phase = PHASE_ANSWER;
     exchange_commit(x);
+    grouped_succeeded(x);
     if (!upgrade) {
         pass_content(x, &out, chunk, rest);
         return;

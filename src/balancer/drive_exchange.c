@@ -79,6 +79,7 @@ static void finish(struct exchange *x, const char *reason)
     struct balancer *b = exchange_balancer(x);
 
     exchange_drop_upstream(x);
+    grouped_leave(x);
     count_outcome(x);
     access_exchange(x, reason);
     exchange_commit(x);
@@ -270,6 +271,9 @@ void exchange_deadline(struct exchange *x)
     switch (x->phase) {
     case PHASE_PICK:
         return;
+    case PHASE_HOLD:
+        session_deadline(x->session, x->hold_until);
+        return;
     case PHASE_CONNECT:
         ms = x->connect_ms;
         break;
@@ -309,11 +313,14 @@ static bool moves(struct exchange *x)
 
 void exchange_timeout(struct exchange *x)
 {
-    if (moves(x)) {
+    if (x->phase != PHASE_HOLD && moves(x)) {
         exchange_deadline(x);
         return;
     }
     switch (x->phase) {
+    case PHASE_HOLD:
+        grouped_expire(x);
+        break;
     case PHASE_CONNECT:
         exchange_try_failed(x, FAILURE_CONNECT);
         break;
@@ -348,6 +355,7 @@ static struct exchange *exchange_new(struct session *s)
     x->session = s;
     list_init(&x->in_target);
     list_init(&x->in_generation);
+    list_init(&x->in_group);
     x->log.method_len = x->log.host_len = x->log.id_len = 0;
     x->log.path_len = 0;
     x->client_idle_ms = s->service->config->timeout_idle_ms;
@@ -359,16 +367,17 @@ static struct exchange *exchange_new(struct session *s)
 }
 
 /* Takes hold of the generation and the pool that this request is served by. */
-static void bind_pool(struct exchange *x, uint32_t index)
+void exchange_bind(struct exchange *x, uint32_t index)
 {
-    struct generation *generation = x->session->service->generation;
-    const struct balancer_config *config = &generation->config;
-    const uint8_t *pools = image_items(config->image, config->pools, config->pool_size);
+    const struct service *service = x->session->service;
+    struct generation *generation = service->generation;
 
-    must(index < config->pools.count);
-    x->pool = (const struct balancer_pool *)(const void *)(pools + index * config->pool_size);
+    x->pool = generation_pool(generation, index);
     x->pool_index = index;
-    x->backends = image_items(config->image, x->pool->backends, sizeof *x->backends);
+    x->backends = image_items(generation->config.image, x->pool->backends, sizeof *x->backends);
+    x->group = service->config->grouped ? &exchange_balancer(x)->groups[service->config->group_slot]
+                                        : NULL;
+    x->reads = service->config->role == SERVICE_SECONDARY;
     x->connect_ms = x->pool->timeout_connect_ms;
     x->response_ms = x->pool->timeout_response_ms;
     x->backend_idle_ms = x->pool->timeout_idle_ms;
@@ -376,7 +385,13 @@ static void bind_pool(struct exchange *x, uint32_t index)
     x->generation = generation;
     generation_use(generation);
     list_push_back(&generation->exchanges, &x->in_generation);
-    retry_deposit(&exchange_balancer(x)->budgets[index], x->pool->retry.budget, now_of(x));
+}
+
+static void begin(struct exchange *x, uint32_t pool)
+{
+    exchange_bind(x, pool);
+    retry_deposit(&exchange_balancer(x)->budgets[pool], x->pool->retry.budget, now_of(x));
+    exchange_try(x);
 }
 
 static uint32_t route(const struct session *s, struct bytes head, const struct http1_head *request)
@@ -469,8 +484,7 @@ void exchange_start(struct session *s, struct bytes head, const struct http1_hea
         exchange_fail(x, 404, "no route matches");
         return;
     }
-    bind_pool(x, pool);
-    exchange_try(x);
+    begin(x, pool);
 }
 
 void exchange_start_tcp(struct session *s)
@@ -484,6 +498,5 @@ void exchange_start_tcp(struct session *s)
         exchange_fail(x, 503, "the service has no pool");
         return;
     }
-    bind_pool(x, s->service->config->pool_index);
-    exchange_try(x);
+    begin(x, s->service->config->pool_index);
 }

@@ -230,6 +230,7 @@ void access_exchange(struct exchange *x, const char *reason)
                       .bytes_in = x->bytes_in,
                       .bytes_out = x->bytes_out,
                       .duration_ns = ns_between(s->started, loop_now(b->loop)),
+                      .held_ns = x->held_ns,
                       .reason = reason,
                   });
 }

@@ -240,7 +240,6 @@ static void set_pool(struct balancer *b, const struct balancer_pool *pool)
 static void set_targets(struct balancer *b)
 {
     const struct balancer_config *config = &b->current->config;
-    const uint8_t *pools = image_items(config->image, config->pools, config->pool_size);
 
     must(config->pools.count <= POOLS_MAX);
     for (uint32_t i = 0; i < b->targets_used; i++) {
@@ -248,10 +247,24 @@ static void set_targets(struct balancer *b)
         b->targets[i].present = false;
     }
     for (uint32_t i = 0; i < config->pools.count; i++)
-        set_pool(b, (const struct balancer_pool *)(const void *)(pools + i * config->pool_size));
+        set_pool(b, generation_pool(b->current, i));
     for (uint32_t i = 0; i < b->targets_used; i++) {
         if (!b->targets[i].present)
             upstream_close_idle(&b->targets[i]);
+    }
+}
+
+/* ---- groups: one that nobody names any more is watched for those who still have to do with it ---- */
+
+static void set_groups(struct balancer *b)
+{
+    const struct balancer_config *config = &b->current->config;
+    const struct balancer_service *services =
+        image_items(config->image, config->services, sizeof *services);
+
+    for (uint32_t i = 0; i < config->services.count; i++) {
+        if (services[i].grouped)
+            grouped_set(b, &services[i]);
     }
 }
 
@@ -406,6 +419,7 @@ void balancer_configure(struct balancer *b, const struct balancer_config *config
     b->current = next;
     set_services(b);
     set_targets(b);
+    set_groups(b);
     set_doors(b, listener_fds);
     drop_services(b);
     if (former)

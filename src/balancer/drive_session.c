@@ -249,6 +249,8 @@ static void take_busy(struct session *s, struct chunk *chunk, struct bytes bytes
         used = exchange_body(x, chunk, bytes);
     if (used < bytes.len && s->state == SESSION_BUSY)
         session_hold(s, chunk, bytes_skip(bytes, used));
+    if (s->state == SESSION_BUSY && s->exchange->phase == PHASE_HOLD)
+        grouped_recount(s->exchange);
 }
 
 /* A client that asks faster than it reads waits until it has read. */

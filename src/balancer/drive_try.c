@@ -36,20 +36,35 @@ static struct pick pick_of(const struct exchange *x)
         .now = now_of(x),
         .client = x->pool->algorithm == ALGORITHM_IP_HASH ? pick_client(&x->session->client) : 0,
         .tried = x->failed ? &x->tried : NULL,
+        .only = x->group ? grouped_readable(x) : 0,
     };
 }
 
-static bool choose(struct exchange *x)
+static uint32_t choose_any(struct exchange *x)
 {
-    struct balancer *b = exchange_balancer(x);
     struct pick pick = pick_of(x);
 
     if (x->pool->algorithm == ALGORITHM_LEAST_CONNECTIONS)
         look_at_actives(x);
-    x->backend = pick_backend(&pick);
+    return pick_backend(&pick);
+}
+
+/* A secondary, where one will do and there is one; else the primary. */
+static uint32_t choose_member(struct exchange *x)
+{
+    uint32_t found;
+
+    grouped_look(x);
+    found = x->reads ? choose_any(x) : PICK_NONE;
+    return found != PICK_NONE ? found : grouped_primary(x);
+}
+
+static bool choose(struct exchange *x)
+{
+    x->backend = x->group ? choose_member(x) : choose_any(x);
     if (x->backend == PICK_NONE)
         return false;
-    x->target = &b->targets[x->backends[x->backend].slot];
+    x->target = &exchange_balancer(x)->targets[x->backends[x->backend].slot];
     x->backend_address = x->target->address;
     x->retry.tries++;
     x->retry.sent = false;
@@ -109,6 +124,8 @@ static bool attach(struct exchange *x)
     x->upstream = u;
     u->exchange = x;
     list_push_back(&x->target->exchanges, &x->in_target);
+    if (x->group)
+        grouped_bind(x);
     count(&x->target->counters->active, 1);
     count(&x->target->counters->requests, 1);
     if (reused) {
@@ -134,6 +151,8 @@ static enum retry_answer judge(struct exchange *x, enum failure failure)
     pick.tried = &x->tried;
     x->retry.untried = pick_untried(&pick);
     x->retry.status = x->status;
+    if (x->group && failure != FAILURE_STALE && !(x->reads && x->retry.untried))
+        return RETRY_NO; /* there is one primary: to wait is all that helps */
     answer = retry_decide(&x->pool->retry, &x->retry, failure);
     if (answer == RETRY_CHARGED && !retry_withdraw(&b->budgets[x->pool_index], now_of(x)))
         return RETRY_NO;
@@ -186,24 +205,36 @@ static bool end_try(struct exchange *x, enum failure failure)
     return true;
 }
 
+/* True: there is another way. */
+static bool goes_on(struct exchange *x, enum failure failure)
+{
+    return end_try(x, failure) || (x->group && grouped_turn(x));
+}
+
+static void wait_or_give_up(struct exchange *x)
+{
+    if (!x->group || !grouped_hold(x))
+        give_up(x);
+}
+
 /* Until a backend has the request, or none is left. */
 void exchange_try(struct exchange *x)
 {
     while (choose(x)) {
         if (attach(x))
             return;
-        if (!end_try(x, FAILURE_CONNECT))
+        if (!goes_on(x, FAILURE_CONNECT))
             break;
     }
-    give_up(x);
+    wait_or_give_up(x);
 }
 
 void exchange_try_failed(struct exchange *x, enum failure failure)
 {
-    if (end_try(x, failure))
+    if (goes_on(x, failure))
         exchange_try(x);
     else
-        give_up(x);
+        wait_or_give_up(x);
 }
 
 bool exchange_try_again(struct exchange *x, enum failure failure)

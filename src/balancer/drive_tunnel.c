@@ -108,6 +108,7 @@ void tunnel_start(struct exchange *x, struct chunk *chunk, struct bytes from_bac
     struct chunk *held = s->held;
 
     exchange_commit(x);
+    grouped_succeeded(x);
     x->phase = PHASE_TUNNEL;
     x->progress = 0;
     exchange_deadline(x);

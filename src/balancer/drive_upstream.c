@@ -47,6 +47,7 @@ static void detach(struct upstream *u)
         return;
     uncount(&u->target->counters->active, 1);
     list_remove(&x->in_target);
+    list_remove(&x->in_group);
     x->upstream = NULL;
     x->answer_relayed = x->request_relayed = x->answer_paused = false;
     u->exchange = NULL;

@@ -30,6 +30,8 @@ static enum rank rank_of(const struct pick *pick, uint32_t place)
     if (backend->weight == 0 || backend->drain || state->draining || state->down ||
         state->unresolved)
         return RANK_NEVER;
+    if (pick->only && !(pick->only >> place & 1))
+        return RANK_NEVER;
     if (pick->tried && pick_marked(pick->tried, place))
         return RANK_TRIED;
     if (!passed(state->quarantined_until, pick->now))

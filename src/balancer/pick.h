@@ -45,6 +45,8 @@ struct pick {
     struct instant now;
     uint64_t client; /* hash of the client's IP address, from pick_client; for ip-hash */
     const struct pick_tried *tried; /* NULL: none */
+    uint32_t
+        only; /* bits of the places that may be asked at all, in a pool of at most 32; 0: each */
 };
 
 #define PICK_NONE UINT32_MAX

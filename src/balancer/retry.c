@@ -59,7 +59,7 @@ static uint32_t bit_of(enum failure failure, uint16_t status)
     never("a failure without a name");
 }
 
-static bool safe(const struct retry_request *request)
+bool retry_safe(const struct retry_request *request)
 {
     return !request->begun && request->held && (request->idempotent || !request->sent);
 }
@@ -67,7 +67,7 @@ static bool safe(const struct retry_request *request)
 enum retry_answer retry_decide(const struct balancer_retry *policy,
                                const struct retry_request *request, enum failure failure)
 {
-    if (!safe(request) || request->tries >= RETRY_TRIES_MAX)
+    if (!retry_safe(request) || request->tries >= RETRY_TRIES_MAX)
         return RETRY_NO;
     if (policy->attempts == 0 && failure != FAILURE_STALE)
         return RETRY_NO;

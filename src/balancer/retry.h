@@ -37,6 +37,8 @@ enum retry_answer { RETRY_NO, RETRY_FREE, RETRY_CHARGED };
 
 enum { RETRY_TRIES_MAX = 64 };
 
+/* True when a second execution would do no harm, and can be. */
+bool retry_safe(const struct retry_request *request);
 /* RETRY_CHARGED is to be taken from the budget; when that is empty, it is RETRY_NO. */
 enum retry_answer retry_decide(const struct balancer_retry *policy,
                                const struct retry_request *request, enum failure failure);

@@ -149,4 +149,6 @@ void scoreboard_bury_worker(struct scoreboard *board, uint32_t worker)
         zero(&record->backends[i].idle);
         zero(&record->backends[i].active);
     }
+    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+        zero(&record->groups[i].waiting);
 }
