@@ -18,6 +18,8 @@ enum scope {
     SCOPE_SERVICE,       /* into struct service_counters; a histogram's is not needed */
     SCOPE_BACKEND,       /* into struct backend_counters; likewise */
     SCOPE_VERDICT,       /* into struct verdict_record */
+    SCOPE_GROUP,         /* into struct group_counters */
+    SCOPE_GROUP_RECORD,  /* into struct group_record */
     SCOPE_CLUSTER_TRUTH, /* into struct cluster_board: uint8_t, */
     SCOPE_CLUSTER_SMALL, /* uint32_t, */
     SCOPE_CLUSTER,       /* uint64_t */
@@ -442,6 +444,45 @@ static void write_addresses_taken(const struct admin_scene *scene, const char *n
     }
 }
 
+/* ---- groups: as this node knows them ---- */
+
+static void write_groups(const struct admin_scene *scene, const struct row *row, struct buf *out)
+{
+    for (uint32_t i = 0; i < scene->view->group_count; i++) {
+        const struct admin_group *group = &scene->view->groups[i];
+        struct labels labels = {{{"group", group->name}}};
+        uint64_t value = 0;
+
+        if (row->scope == SCOPE_GROUP_RECORD)
+            value = counted(counter_at(&scene->board->groups[group->slot], row->offset));
+        else
+            for (uint32_t w = 0; w < total_workers(scene->board); w++)
+                value +=
+                    counted(counter_at(&scene->board->worker[w].groups[group->slot], row->offset));
+        exposition_sample(out, row->metric.name, &labels, value, row->unit);
+    }
+}
+
+/* Of those whose data may be read at all. */
+static void write_group_lag(const struct admin_scene *scene, const char *name, struct buf *out)
+{
+    for (uint32_t i = 0; i < scene->view->group_count; i++) {
+        const struct admin_group *group = &scene->view->groups[i];
+        const struct group_record *record = &scene->board->groups[group->slot];
+        struct board_group board;
+
+        if (!board_read(&record->guard, &board, &record->board, sizeof board))
+            continue;
+        for (uint32_t m = 0; m < board.member_count && m < GROUP_BACKENDS_MAX; m++) {
+            struct labels labels = {{{"group", group->name}, {"member", board.members[m].name}}};
+            uint64_t lag_ms = counted(&record->lag_ms[m]);
+
+            if (lag_ms != UINT64_MAX)
+                exposition_sample(out, name, &labels, lag_ms, UNIT_MS);
+        }
+    }
+}
+
 /* ---- the table ---- */
 
 #define NODE(name, kind, field, unit, help)                                                        \
@@ -471,6 +512,14 @@ static void write_addresses_taken(const struct admin_scene *scene, const char *n
 #define VERDICT(name, kind, field, unit, help)                                                     \
     {                                                                                              \
         {name, kind, help}, SCOPE_VERDICT, offsetof(struct verdict_record, field), unit            \
+    }
+#define GROUP(name, kind, field, help)                                                             \
+    {                                                                                              \
+        {name, kind, help}, SCOPE_GROUP, offsetof(struct group_counters, field)                    \
+    }
+#define GROUP_RECORD(name, field, help)                                                            \
+    {                                                                                              \
+        {name, METRIC_GAUGE, help}, SCOPE_GROUP_RECORD, offsetof(struct group_record, field)       \
     }
 #define CLUSTER(name, kind, scope, field, help)                                                    \
     {                                                                                              \
@@ -597,6 +646,26 @@ static const struct row rows[] = {
     BACKEND("nines_backend_response_duration_seconds", METRIC_HISTOGRAM, latency,
             "From the request to the head of its answer."),
 
+    GROUP_RECORD(
+        "nines_group_phase", phase,
+        "Where the group's clients stand: 0 unknown, 1 recovering, 2 promoting, 3 switching, "
+        "4 serving."),
+    GROUP_RECORD("nines_group_epoch", epoch, "Epoch of the group's configuration."),
+    OWN("nines_group_lag_seconds", METRIC_GAUGE, write_group_lag,
+        "How far a member is behind the primary; absent where it is not to be read from."),
+    GROUP("nines_group_waiting", METRIC_GAUGE, waiting,
+          "Requests and connections that wait for a primary."),
+    GROUP("nines_group_held_total", METRIC_COUNTER, held,
+          "Requests and connections that have waited for a primary."),
+    GROUP("nines_group_released_total", METRIC_COUNTER, released,
+          "Times that one of them was let go to a member."),
+    GROUP("nines_group_expired_total", METRIC_COUNTER, expired,
+          "Of them, those whose time ran out."),
+    GROUP("nines_group_refused_total", METRIC_COUNTER, refused,
+          "Requests and connections for which there was no place to wait."),
+    GROUP("nines_group_cut_total", METRIC_COUNTER, cut,
+          "Sessions that were cut because their member was no longer the primary."),
+
     OWN("nines_cluster_has_leader", METRIC_GAUGE, write_cluster_leader,
         "1 while this node knows a leader."),
     OWN("nines_cluster_is_leader", METRIC_GAUGE, write_cluster_leads,
@@ -668,6 +737,10 @@ static void write_samples(const struct admin_scene *scene, const struct row *row
     case SCOPE_BACKEND:
     case SCOPE_VERDICT:
         write_backends(scene, row, out);
+        return;
+    case SCOPE_GROUP:
+    case SCOPE_GROUP_RECORD:
+        write_groups(scene, row, out);
         return;
     case SCOPE_CLUSTER_TRUTH:
     case SCOPE_CLUSTER_SMALL:

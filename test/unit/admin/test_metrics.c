@@ -122,6 +122,39 @@ static void escapes_what_a_label_may_not_hold(void **state)
     close_page(&page);
 }
 
+static void tells_how_clients_of_groups_fare(void **state)
+{
+    static const struct admin_group groups[] = {{.name = "orders", .slot = 3}};
+    struct board_group board = {.member_count = 2, .members = {{.name = "a"}, {.name = "b"}}};
+    struct group_record *record;
+    struct admin_view view;
+    struct page page;
+
+    (void)state;
+    shop_open(&page.shop);
+    record = &page.shop.board->groups[3];
+    view = *page.shop.scene.view;
+    view.groups = groups;
+    view.group_count = 1;
+    page.shop.scene.view = &view;
+    board_publish(&record->guard, &record->board, &board, sizeof board);
+    shop_set(&record->phase, BOARD_GROUP_SERVING);
+    shop_set(&record->epoch, 7);
+    shop_set(&record->lag_ms[0], 250);
+    shop_set(&record->lag_ms[1], UINT64_MAX);
+    shop_set(&page.shop.board->worker[0].groups[3].waiting, 2);
+    shop_set(&page.shop.board->worker[1].groups[3].waiting, 3);
+    shop_set(&page.shop.board->worker[1].groups[3].cut, 4);
+    print(&page);
+    assert_line(&page, "nines_group_phase{group=\"orders\"} 4");
+    assert_line(&page, "nines_group_epoch{group=\"orders\"} 7");
+    assert_line(&page, "nines_group_waiting{group=\"orders\"} 5");
+    assert_line(&page, "nines_group_cut_total{group=\"orders\"} 4");
+    assert_line(&page, "nines_group_lag_seconds{group=\"orders\",member=\"a\"} 0.25");
+    assert_null(strstr(text(&page), "member=\"b\""));
+    close_page(&page);
+}
+
 /* Name of the family that a line belongs to, by the head it stands under. */
 static void assert_belongs(const char *line, size_t len, const char *family)
 {
@@ -176,6 +209,7 @@ int main(void)
         cmocka_unit_test(prints_times_in_seconds_exactly),
         cmocka_unit_test(gives_cumulative_buckets_that_end_in_the_count),
         cmocka_unit_test(escapes_what_a_label_may_not_hold),
+        cmocka_unit_test(tells_how_clients_of_groups_fare),
         cmocka_unit_test(keeps_families_together_and_says_each_head_once),
         cmocka_unit_test(says_when_it_did_not_fit),
     };
