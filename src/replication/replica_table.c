@@ -105,30 +105,32 @@ void replica_report(const struct replica *replica, struct group_report *report)
 
 /* ---- the page ---- */
 
-/* All but one or two. */
-static bool document_any(uint32_t states)
+static void document_names(uint32_t states, struct buf *out)
 {
-    uint32_t missing = 0;
+    const char *separator = "";
 
-    for (uint32_t state = 0; state < REPLICA_STATES; state++)
-        missing += (states >> state & 1) == 0;
-    return missing <= 2;
-}
-
-static void document_states(uint32_t states, struct buf *out)
-{
-    bool first = true;
-
-    if (document_any(states)) {
-        buf_add_string(out, "any");
-        return;
-    }
     for (uint32_t state = 0; state < REPLICA_STATES; state++) {
         if ((states >> state & 1) == 0)
             continue;
-        buf_print(out, first ? "%s" : ", %s", replica_state_name(state));
-        first = false;
+        buf_add_string(out, separator);
+        buf_add_string(out, replica_state_name(state));
+        separator = ", ";
     }
+}
+
+/* Of most, those that are not among them are fewer. */
+static void document_states(enum replica_state to, uint32_t states, struct buf *out)
+{
+    uint32_t others = ALL & ~states & ~(UINT32_C(1) << to), missing = 0;
+
+    for (uint32_t state = 0; state < REPLICA_STATES; state++)
+        missing += others >> state & 1;
+    if (missing > REPLICA_STATES / 2) {
+        document_names(states, out);
+        return;
+    }
+    buf_add_string(out, missing == 0 ? "any" : "any but ");
+    document_names(others, out);
 }
 
 /* A name in a diagram is one word. */
@@ -161,7 +163,7 @@ void replica_document(struct buf *out)
         const struct replica_transition *row = &replica_transitions[i];
 
         buf_print(out, "| %s | %s | ", replica_state_name(row->to), row->sentence);
-        document_states(row->from & ~(UINT32_C(1) << row->to), out);
+        document_states(row->to, row->from, out);
         buf_add_string(out, " |\n");
     }
 }

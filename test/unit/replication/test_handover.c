@@ -68,6 +68,7 @@ static void a_refused_handover_needs_a_new_lease_before_it_takes_writes(void **s
     document();
     done();
     passes(1900);
+    lease(50000);
     proposed(PROPOSAL_REFUSED);
     passes(150);
     assert_int_equal(state_now(), REPLICA_PROMOTING);

@@ -180,6 +180,25 @@ static void a_promise_from_before_a_restart_counts(void **state)
                                  "[ 1000] status -> (engine back);\n");
 }
 
+static void an_answer_about_a_run_that_ended_is_not_listened_to(void **state)
+{
+    const struct engine_order order = {.verb = ENGINE_STATUS};
+
+    (void)state;
+    freezes(&story_rules);
+    s.mute = true;
+    passes(250);
+    process(false);
+    process(true);
+    s.unanswered = false;
+    give_answer("late", &order, ENGINE_DONE, "");
+    assert_int_equal(s.report.promised, 0);
+    assert_int_equal(s.report.state, ENGINE_UNKNOWN);
+    s.mute = false;
+    answer_status();
+    assert_int_equal(s.report.promised, 5);
+}
+
 static void a_stuck_secondary_is_started_anew(void **state)
 {
     (void)state;
@@ -240,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_asked_about_again_later),
         cmocka_unit_test(a_refused_promise_is_asked_for_again_later),
         cmocka_unit_test(a_promise_from_before_a_restart_counts),
+        cmocka_unit_test(an_answer_about_a_run_that_ended_is_not_listened_to),
         cmocka_unit_test(a_stuck_secondary_is_started_anew),
         cmocka_unit_test(an_engine_that_recovers_for_long_is_left_alone),
         cmocka_unit_test(a_restarted_member_is_nothing_before_it_has_read_the_document),
