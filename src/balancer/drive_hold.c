@@ -22,18 +22,20 @@ static void take_view(struct group *group)
         .primary = counted(&record->primary),
     };
 
+    group->here = counted(&record->here) != 0;
     atomic_thread_fence(memory_order_acquire);
     if (counted(&record->changes) != group->changes)
         view = (struct hold_view){.phase = BOARD_GROUP_UNKNOWN};
     group->view = view;
 }
 
+/* An agent that froze while it wrote may have left `here` of another primary than the view's: either asks for a lease. */
 static bool leased(const struct group *group)
 {
     const struct group_record *record = group->record;
     uint64_t lease = counted(&record->lease);
 
-    if (!counted(&record->here))
+    if (!group->here && !counted(&record->here))
         return true;
     if (lease >= BOARD_LEASES_MAX)
         return false;
@@ -430,9 +432,9 @@ static void tick_at_lease_end(const struct group *group)
     uint64_t lease = counted(&group->record->lease);
     int64_t left;
 
-    if (list_empty(&group->bound) || !counted(&group->record->here) || !group->view.leased)
+    if (list_empty(&group->bound) || !group->here || !group->view.leased ||
+        lease >= BOARD_LEASES_MAX)
         return;
-    must(lease < BOARD_LEASES_MAX);
     left = (int64_t)counted(&b->options.board->leases[lease].until) -
            loop_read_clock(b->loop, LOOP_BOOT).ns;
     tick_soon(b, after_ns(loop_now(b->loop), left > 0 ? left + NS_PER_MS : NS_PER_MS));

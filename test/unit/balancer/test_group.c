@@ -464,6 +464,24 @@ static void without_its_lease_the_own_primary_gets_nothing(void **state)
     answers(w, admit(w, 0), client);
 }
 
+/* It wrote that the primary is another node, and not yet which. */
+static void an_agent_that_froze_while_it_wrote_opens_nothing(void **state)
+{
+    struct world *w = begin(state, HTTP);
+    struct peer *client;
+
+    lease_for(w, 0);
+    serves(w, 7, 1);
+    client = asks(w, GET);
+    waiting(w, 1);
+    atomic_store(&record(w)->here, 0);
+    settle(w);
+    assert_int_equal(of_group(w)->waiting, 1);
+    assert_false(anybody_waits(w, 0));
+    serves(w, 8, 2);
+    answers(w, admit(w, 1), client);
+}
+
 static void sessions_end_with_the_lease_though_nobody_says_so(void **state)
 {
     struct world *w = begin(state, TCP);
@@ -664,6 +682,7 @@ int main(void)
         BOTH(a_safe_request_moves_to_the_new_primary),
         BOTH(an_agent_that_knows_nothing_cuts_nobody),
         BOTH(without_its_lease_the_own_primary_gets_nothing),
+        BOTH(an_agent_that_froze_while_it_wrote_opens_nothing),
         BOTH(sessions_end_with_the_lease_though_nobody_says_so),
         BOTH(the_probe_of_a_new_primary_does_not_wait),
         BOTH(reads_are_spread_over_secondaries_near_the_primary),
