@@ -127,6 +127,9 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
         r->process = PROCESS_STARTING;
     }
     r->again_at = after_ms(now, r->rules.timeout_ms);
+    /* Said first: what fenced the last run would kill this one as soon as it begins. */
+    if (r->writes == WRITES_NONE)
+        fence(r, NEVER, out);
     replica_emit(out, REPLICA_START);
 }
 

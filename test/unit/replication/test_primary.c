@@ -140,8 +140,8 @@ static void an_engine_that_dies_steps_down_and_stays_in_the_set(void **state)
     accepted();
     done();
     assert_int_equal(state_now(), REPLICA_FROZEN);
-    assert_string_equal(s.story, "[ 1400] ended -> (engine died: killed by signal 9); start; fence "
-                                 "never; propose primary 0 in sync {1 2 3}: killed by signal 9;\n"
+    assert_string_equal(s.story, "[ 1400] ended -> (engine died: killed by signal 9); fence never; "
+                                 "start; propose primary 0 in sync {1 2 3}: killed by signal 9;\n"
                                  "[ 1400] status -> (engine back);\n"
                                  "[ 1400] document -> promise in 7;\n");
 }
@@ -154,8 +154,8 @@ static void an_engine_that_is_not_durable_leaves_the_set_when_it_dies(void **sta
     rules.durable = false;
     serves(&rules);
     process(false);
-    assert_string_equal(s.story, "[ 1400] ended -> (engine died: killed by signal 9); start; fence "
-                                 "never; propose primary 0 in sync {2 3}: killed by signal 9;\n");
+    assert_string_equal(s.story, "[ 1400] ended -> (engine died: killed by signal 9); fence never; "
+                                 "start; propose primary 0 in sync {2 3}: killed by signal 9;\n");
 }
 
 static void a_refused_or_lost_stepping_down_is_asked_for_again(void **state)
@@ -169,7 +169,7 @@ static void a_refused_or_lost_stepping_down_is_asked_for_again(void **state)
     proposed(PROPOSAL_UNKNOWN);
     passes(300);
     assert_string_equal(s.story,
-                        "[ 1400] ended -> (engine died: killed by signal 9); start; fence never; "
+                        "[ 1400] ended -> (engine died: killed by signal 9); fence never; start; "
                         "propose primary 0 in sync {1 2 3}: killed by signal 9;\n"
                         "[ 1700] time -> propose primary 0 in sync {1 2 3}: killed by signal 9;\n"
                         "[ 2000] time -> propose primary 0 in sync {1 2 3}: killed by signal 9;\n");
@@ -190,7 +190,7 @@ static void a_stuck_engine_is_killed_before_it_steps_down(void **state)
     assert_string_equal(
         s.story, "[ 2400] time -> (engine stuck: its engine answers nothing in time); kill;\n"
                  "[ 3400] time -> kill;\n"
-                 "[ 3800] ended -> start; fence never; propose primary 0 in sync {1 2 3}: its "
+                 "[ 3800] ended -> fence never; start; propose primary 0 in sync {1 2 3}: its "
                  "engine answers nothing in time;\n");
 }
 
@@ -271,7 +271,7 @@ static void a_promotion_without_an_answer_is_taken_back(void **state)
                         "[ 1000] lease -> fence 60000; promote semi-sync 1 of {2 3} in 6;\n"
                         "[ 1000] broken -> fence 1300; demote in 6;\n"
                         "[ 1000] broken -> kill;\n"
-                        "[ 1000] ended -> start; fence never; propose primary 0 in sync {1 2 3}: "
+                        "[ 1000] ended -> fence never; start; propose primary 0 in sync {1 2 3}: "
                         "its engine did not promote;\n");
 }
 
@@ -358,7 +358,7 @@ static void restarts_that_are_used_up_wait_for_the_window(void **state)
     assert_int_equal(state_now(), REPLICA_WAITING);
     assert_int_equal(s.report.state, ENGINE_FAILED);
     passes(61000);
-    assert_string_equal(s.story, "[ 1000] ended -> start; fence never;\n"
+    assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
                                  "[ 1000] status -> (engine back);\n"
                                  "[ 1010] ended -> (engine died: killed by signal 9); start;\n"
                                  "[ 1010] status -> (engine back);\n"
@@ -376,7 +376,7 @@ static void a_start_without_an_end_is_asked_for_again(void **state)
     begins(&story_rules);
     process(false);
     passes(2500);
-    assert_string_equal(s.story, "[ 1000] ended -> start; fence never;\n"
+    assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
                                  "[ 2000] time -> start;\n"
                                  "[ 3000] time -> start;\n");
 }

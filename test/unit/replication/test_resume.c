@@ -93,7 +93,7 @@ static void an_engine_that_died_meanwhile_steps_down(void **state)
     begins_again(&story_rules);
     process(false);
     document();
-    assert_string_equal(s.story, "[ 1000] ended -> start; fence never;\n"
+    assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
                                  "[ 1000] document -> propose primary 0 in sync {1 2 3} kept: its "
                                  "process ended while its agent did not run;\n");
 }
@@ -107,7 +107,7 @@ static void an_engine_that_died_and_is_not_durable_leaves_the_set(void **state)
     begins_again(&rules);
     process(false);
     document();
-    assert_string_equal(s.story, "[ 1000] ended -> start; fence never;\n"
+    assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
                                  "[ 1000] document -> propose primary 0 in sync {2 3}: its process "
                                  "ended while its agent did not run;\n");
 }
@@ -124,7 +124,7 @@ static void an_engine_that_dies_while_it_asks_steps_down(void **state)
     assert_string_equal(
         s.story, "[ 1000] document -> propose primary 1 in sync {1 2 3} serving kept: its agent "
                  "began again beside its engine, which has everything;\n"
-                 "[ 1000] ended -> (engine died: killed by signal 9); start; fence never;\n"
+                 "[ 1000] ended -> (engine died: killed by signal 9); fence never; start;\n"
                  "[ 1200] time -> propose primary 0 in sync {1 2 3} kept: killed by signal 9;\n");
 }
 
