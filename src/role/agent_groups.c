@@ -38,10 +38,31 @@ static void order(struct agent_groups *part, enum message what, uint32_t slot)
 
 /* ---- the engine ---- */
 
+static const char *group_name(const struct agent_group *place)
+{
+    return image_string(image_now(place->owner), place->config->replication.item.name);
+}
+
+/* What a program did wrong is for whoever wrote it: once, however often it does the same. */
+static void say_broken(struct agent_group *place, const struct engine_answer *answer)
+{
+    if (answer->outcome != ENGINE_BROKEN) {
+        place->broken[0] = '\0';
+        return;
+    }
+    if (strcmp(place->broken, answer->sentence) == 0)
+        return;
+    memcpy(place->broken, answer->sentence, sizeof place->broken);
+    log_warning("a group's program did not do as it was told",
+                log_text("nines.group", group_name(place)),
+                log_text("error.message", answer->sentence));
+}
+
 static void on_answered(void *context, const struct engine_answer *answer)
 {
     struct agent_group *place = context;
 
+    say_broken(place, answer);
     if (place->owner->groups)
         groups_answered(place->owner->groups, place->slot, answer);
 }
@@ -58,11 +79,6 @@ static void on_kill_program(void *context)
     struct agent_group *place = context;
 
     order(place->owner, MESSAGE_PROGRAM_KILL, place->slot);
-}
-
-static const char *group_name(const struct agent_group *place)
-{
-    return image_string(image_now(place->owner), place->config->replication.item.name);
 }
 
 static void open_engine(struct agent_group *place)

@@ -17,6 +17,8 @@ struct agent_group {
     struct probe *probe;   /* under way */
     uint32_t self;         /* place of this node among the members; GROUP_MEMBERS_MAX: none */
     bool present;          /* in the generation in force */
+    char broken
+        [GROUP_SENTENCE_MAX]; /* what was last said of its engine's program; "" since it was good */
 };
 
 struct agent_groups {
