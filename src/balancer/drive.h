@@ -120,7 +120,7 @@ struct group {
     struct queue queues[QUEUE_ROLES];
     uint64_t key;     /* its name's; 0: never used */
     uint64_t changes; /* of the record, when `view` was taken */
-    bool here; /* the view's primary is this node */
+    bool here;        /* the view's primary is this node */
     uint32_t members, looks;
     uint32_t slots[GROUP_BACKENDS_MAX]; /* targets, by place */
 };
