@@ -148,12 +148,14 @@ static _Noreturn void be(const struct launch *launch, const struct environment *
 static bool lift(const struct launch *launch, int *lifted, struct err *err)
 {
     autoclose int null = -1;
-    int fds[3] = {launch->in, launch->out, launch->error};
+    const int fds[3] = {launch->in, launch->out, launch->error};
 
     if (launch->in < 0)
-        fds[0] = null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (int i = 0; i < 3; i++) {
-        lifted[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        int fd = i == 0 && launch->in < 0 ? null : fds[i];
+
+        lifted[i] = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
         if (lifted[i] < 0)
             return err_system(err, "duplicate a descriptor for '%s'", launch->arguments[0]);
     }

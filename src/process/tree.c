@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +27,36 @@ struct relation {
     bool ended, belongs;
 };
 
-/* The fields behind the name, which may hold anything but ends with the last parenthesis. */
+/* The numbers behind a name and a state, as proc_pid_stat(5) counts them: from the fourth, the parent, to the twenty-second, the start. */
+static bool parse_numbers(const char *text, struct relation *relation)
+{
+    enum { PARENT = 4, GROUP, SESSION, STARTED = 22 };
+
+    for (int field = PARENT; field <= STARTED; field++) {
+        char *end;
+        long long number = strtoll(text, &end, 10);
+
+        if (end == text)
+            return false;
+        text = end;
+        if (field == PARENT)
+            relation->parent = (int)number;
+        else if (field == GROUP)
+            relation->group = (int)number;
+        else if (field == SESSION)
+            relation->session = (int)number;
+        else if (field == STARTED)
+            relation->started = (uint64_t)number;
+    }
+    return true;
+}
+
+/* The name may hold anything, but ends with the last parenthesis. */
 static bool read_relation(int pid, struct relation *relation)
 {
     char path[32], text[512];
     autoclose int fd = -1;
     const char *rest;
-    char state;
     ssize_t len;
 
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -45,13 +67,9 @@ static bool read_relation(int pid, struct relation *relation)
     text[len] = '\0';
     rest = strrchr(text, ')');
     *relation = (struct relation){.pid = pid};
-    if (!rest || sscanf(rest + 1,
-                        " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-                        "%" SCNu64,
-                        &state, &relation->parent, &relation->group, &relation->session,
-                        &relation->started) != 5)
+    if (!rest || strlen(rest) < 4 || !parse_numbers(rest + 3, relation))
         return false;
-    relation->ended = state == 'Z' || state == 'X';
+    relation->ended = rest[2] == 'Z' || rest[2] == 'X';
     return true;
 }
 
