@@ -297,13 +297,19 @@ static void on_failed(void *context, const struct err *err)
     role_fail(agent->role);
 }
 
+/* Before the cluster is closed, since their timers would ask one that has stopped. */
+static void close_groups(struct agent_cluster *agent)
+{
+    if (agent->groups)
+        agent_groups_close(agent->groups);
+    agent->groups = NULL;
+}
+
 static void on_closed(void *context)
 {
     struct agent_cluster *agent = context;
 
-    if (agent->groups)
-        agent_groups_close(agent->groups);
-    agent->groups = NULL;
+    close_groups(agent);
     agent->cluster = NULL;
     disk_close(agent->disk);
     agent->disk = NULL;
@@ -452,6 +458,7 @@ static void leave(struct agent_cluster *agent)
     if ((left && gone) || passed(agent->give_by, loop_now(loop))) {
         agent->closing = true;
         agent_addresses_close(&agent->addresses);
+        close_groups(agent);
         if (agent->cluster)
             cluster_close(agent->cluster, gone);
     }

@@ -435,9 +435,8 @@ bool agent_groups_open(struct agent_groups *part, struct agent_cluster *agent, s
 void agent_groups_on_request(struct agent_cluster *agent, const char *node, uint64_t ticket,
                              struct bytes bytes)
 {
-    (void)node; /* who speaks is in the report, and a link is one node's */
     if (agent->groups)
-        groups_requested(agent->groups->groups, ticket, bytes);
+        groups_requested(agent->groups->groups, node, ticket, bytes);
     else
         cluster_answer(agent->cluster, ticket, (struct bytes){0});
 }

@@ -7,21 +7,58 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- what is out ---- */
+
+void groups_calls(struct groups *groups)
+{
+    groups->calls++;
+}
+
+bool groups_called(struct groups *groups)
+{
+    must(groups->calls > 0);
+    groups->calls--;
+    if (!groups->closed)
+        return true;
+    if (groups->calls == 0)
+        free(groups);
+    return false;
+}
+
+void group_calls(struct group *group)
+{
+    group->calls++;
+    groups_calls(group->owner);
+}
+
+bool group_called(struct group *group)
+{
+    bool listed = group->listed;
+
+    must(group->calls > 0);
+    group->calls--;
+    if (!groups_called(group->owner))
+        must(!listed);
+    if (!listed && group->calls == 0)
+        free(group);
+    return listed;
+}
+
 /* ---- who is who ---- */
 
 struct group *groups_find_slot(const struct groups *groups, uint32_t slot)
 {
     for (uint32_t i = 0; i < groups->count; i++)
-        if (groups->groups[i].listed && group_slot(&groups->groups[i]) == slot)
-            return &groups->groups[i];
+        if (group_slot(groups->groups[i]) == slot)
+            return groups->groups[i];
     return NULL;
 }
 
 struct group *groups_find(const struct groups *groups, const char *name)
 {
     for (uint32_t i = 0; i < groups->count; i++)
-        if (groups->groups[i].listed && strcmp(groups->groups[i].name, name) == 0)
-            return &groups->groups[i];
+        if (strcmp(groups->groups[i]->name, name) == 0)
+            return groups->groups[i];
     return NULL;
 }
 
@@ -137,13 +174,22 @@ static void place_of(const struct group *group, struct groups_place *place)
         place->phase = GROUP_PROMOTING;
 }
 
+static bool place_equal(const struct groups_place *a, const struct groups_place *b)
+{
+    for (uint32_t i = 0; i < GROUP_MEMBERS_MAX; i++)
+        if (a->lag_ms[i] != b->lag_ms[i])
+            return false;
+    return a->phase == b->phase && a->epoch == b->epoch && a->primary == b->primary &&
+           a->here == b->here && a->lease == b->lease;
+}
+
 static void publish(struct group *group)
 {
     struct groups *groups = group->owner;
     struct groups_place place;
 
     place_of(group, &place);
-    if (group->was_published && memcmp(&place, &group->published, sizeof place) == 0)
+    if (group->was_published && place_equal(&place, &group->published))
         return;
     group->published = place;
     group->was_published = true;
@@ -159,10 +205,8 @@ static void arm(struct groups *groups)
     int64_t wait;
 
     for (uint32_t i = 0; i < groups->count; i++) {
-        const struct group *group = &groups->groups[i];
+        const struct group *group = groups->groups[i];
 
-        if (!group->listed)
-            continue;
         if (group->self < GROUP_MEMBERS_MAX)
             next = earlier(next, replica_next_deadline(&group->replica));
         if (group->leading)
@@ -190,7 +234,7 @@ static void follow_leader(struct groups *groups)
         return;
     snprintf(groups->leader, sizeof groups->leader, "%s", view->leader);
     for (uint32_t i = 0; i < groups->count; i++)
-        groups->groups[i].report_due = true;
+        groups->groups[i]->report_due = true;
 }
 
 static void work(struct groups *groups)
@@ -200,10 +244,8 @@ static void work(struct groups *groups)
     groups->view = NULL;
     follow_leader(groups);
     for (uint32_t i = 0; i < groups->count; i++) {
-        struct group *group = &groups->groups[i];
+        struct group *group = groups->groups[i];
 
-        if (!group->listed)
-            continue;
         if (group->self < GROUP_MEMBERS_MAX) {
             replica_look(group);
             if (passed(replica_next_deadline(&group->replica), now))
@@ -228,7 +270,7 @@ static void on_beat(struct timer *timer)
     struct loop *loop = groups->options.loop;
 
     for (uint32_t i = 0; i < groups->count; i++)
-        groups->groups[i].report_due = true;
+        groups->groups[i]->report_due = true;
     timer_arm(loop, timer, after_ms(loop_now(loop), groups->options.heartbeat_ms));
     work(groups);
 }
@@ -241,18 +283,18 @@ void groups_look(struct groups *groups)
 void groups_lease(struct groups *groups, const char *resource, struct instant until)
 {
     for (uint32_t i = 0; i < groups->count; i++) {
-        struct group *group = &groups->groups[i];
+        struct group *group = groups->groups[i];
+        const struct document_group *found;
 
-        if (!group->listed || group->self == GROUP_MEMBERS_MAX ||
-            strcmp(group->lease_name, resource) != 0)
+        if (group->self == GROUP_MEMBERS_MAX || strcmp(group->lease_name, resource) != 0)
             continue;
         group->lease_until = until;
         /* The document first: a lease is of its epoch. */
         replica_look(group);
-        replica_event(
-            group, &(struct replica_event){.kind = REPLICA_LEASE,
-                                           .epoch = group->seen ? group_document(group)->epoch : 0,
-                                           .until = until});
+        found = group_document(group);
+        replica_event(group, &(struct replica_event){.kind = REPLICA_LEASE,
+                                                     .epoch = found ? found->epoch : 0,
+                                                     .until = until});
         groups_stir(groups);
         return;
     }
@@ -260,8 +302,22 @@ void groups_lease(struct groups *groups, const char *resource, struct instant un
 
 /* ---- the file ---- */
 
+static bool same_members(const struct group *group, const struct groups_group *config)
+{
+    for (uint32_t i = 0; i < config->count; i++)
+        if (strcmp(group->names[i], config->members[i].name) != 0)
+            return false;
+    return group->config.count == config->count;
+}
+
 static void settle(struct group *group, const struct groups_group *config)
 {
+    /* What is known by place is of others then. */
+    if (!same_members(group, config)) {
+        memset(group->heard, 0, sizeof group->heard);
+        group->told = (struct groups_view){0};
+        group->told_at = (struct instant){0};
+    }
     group->config = *config;
     snprintf(group->name, sizeof group->name, "%s", config->name);
     snprintf(group->lease_name, sizeof group->lease_name, "group/%s", config->name);
@@ -273,24 +329,29 @@ static void settle(struct group *group, const struct groups_group *config)
         if (strcmp(group->names[i], group->owner->node) == 0)
             group->self = i;
     }
-    group->listed = true;
 }
 
-static struct group *take_place(struct groups *groups)
+static struct group *group_new(struct groups *groups)
 {
-    for (uint32_t i = 0; i < GROUPS_MAX_OPEN; i++) {
-        struct group *group = &groups->groups[i];
+    struct group *group = calloc(1, sizeof *group);
 
-        if (group->listed || group->own.busy || group->led.busy || group->plan.busy ||
-            group->reporting)
-            continue;
-        *group = (struct group){.owner = groups, .used = true};
-        group->own.group = group->led.group = group->plan.group = group;
-        if (i >= groups->count)
-            groups->count = i + 1;
-        return group;
-    }
-    return NULL;
+    must(group);
+    must(groups->count < GROUPS_MAX_OPEN);
+    group->owner = groups;
+    group->listed = group->report_due = true;
+    group->own.group = group->led.group = group->plan.group = group;
+    groups->groups[groups->count++] = group;
+    return group;
+}
+
+static void drop(struct groups *groups, uint32_t place)
+{
+    struct group *group = groups->groups[place];
+
+    groups->groups[place] = groups->groups[--groups->count];
+    group->listed = false;
+    if (group->calls == 0)
+        free(group);
 }
 
 static bool wanted(const struct groups_group *list, uint32_t count, const char *name)
@@ -307,23 +368,24 @@ static void configure_one(struct groups *groups, const struct groups_group *conf
     uint32_t before = group ? group->self : GROUP_MEMBERS_MAX;
 
     if (!group)
-        group = take_place(groups);
-    if (!group)
-        return; /* all places are busy with groups that went: the next look finds one */
+        group = group_new(groups);
     settle(group, config);
-    if (group->self < GROUP_MEMBERS_MAX && before == GROUP_MEMBERS_MAX)
+    if (group->self < GROUP_MEMBERS_MAX && before == GROUP_MEMBERS_MAX) {
         replica_open(group);
-    else if (group->self < GROUP_MEMBERS_MAX)
+        if (groups->leaving)
+            replica_event(group, &(struct replica_event){.kind = REPLICA_LEAVE});
+    } else if (group->self < GROUP_MEMBERS_MAX) {
         group->replica.rules = config->replica;
+    }
     group->failover.rules = config->failover;
 }
 
 void groups_configure(struct groups *groups, const struct groups_group *list, uint32_t count)
 {
     must(count <= GROUPS_MAX_OPEN);
-    for (uint32_t i = 0; i < groups->count; i++)
-        if (groups->groups[i].listed && !wanted(list, count, groups->groups[i].name))
-            groups->groups[i].listed = false;
+    for (uint32_t i = groups->count; i-- > 0;)
+        if (!wanted(list, count, groups->groups[i]->name))
+            drop(groups, i);
     for (uint32_t i = 0; i < count; i++)
         configure_one(groups, &list[i]);
     groups_stir(groups);
@@ -335,12 +397,8 @@ bool groups_open(struct groups **opened, const struct groups_options *options, s
 {
     struct groups *groups = calloc(1, sizeof *groups);
 
-    if (groups)
-        groups->groups = calloc(GROUPS_MAX_OPEN, sizeof *groups->groups);
-    if (!groups || !groups->groups) {
-        free(groups);
+    if (!groups)
         return err_system(err, "memory for groups");
-    }
     groups->options = *options;
     snprintf(groups->node, sizeof groups->node, "%s", options->node);
     groups->options.node = groups->node;
@@ -358,25 +416,29 @@ void groups_close(struct groups *groups)
         return;
     timer_cancel(groups->options.loop, &groups->timer);
     timer_cancel(groups->options.loop, &groups->beat);
+    /* Held, so that what is called from inside does not end it. */
+    groups_calls(groups);
+    groups->closed = true;
     orders_close(groups);
-    free(groups->groups);
-    free(groups);
+    while (groups->count)
+        drop(groups, groups->count - 1);
+    (void)!groups_called(groups);
 }
 
 void groups_leave(struct groups *groups)
 {
     groups->leaving = true;
     for (uint32_t i = 0; i < groups->count; i++)
-        if (groups->groups[i].listed && groups->groups[i].self < GROUP_MEMBERS_MAX)
-            replica_event(&groups->groups[i], &(struct replica_event){.kind = REPLICA_LEAVE});
+        if (groups->groups[i]->self < GROUP_MEMBERS_MAX)
+            replica_event(groups->groups[i], &(struct replica_event){.kind = REPLICA_LEAVE});
     groups_stir(groups);
 }
 
 bool groups_left(const struct groups *groups)
 {
     for (uint32_t i = 0; i < groups->count; i++)
-        if (groups->groups[i].listed && groups->groups[i].self < GROUP_MEMBERS_MAX &&
-            !replica_left(&groups->groups[i].replica))
+        if (groups->groups[i]->self < GROUP_MEMBERS_MAX &&
+            !replica_left(&groups->groups[i]->replica))
             return false;
     return true;
 }

@@ -84,8 +84,9 @@ struct groups_options {
 MUST_USE bool groups_open(struct groups **groups, const struct groups_options *options,
                           struct err *err);
 void groups_configure(struct groups *groups, const struct groups_group *list, uint32_t count);
-void groups_close(
-    struct groups *groups); /* NULL is fine. As a crash would: nothing is handed over */
+/* As a crash would: nothing is handed over. Orders that were asked here are answered from inside, as unknown; nothing else is called any more. Before
+ * cluster_close, or in `closed`. NULL is fine. */
+void groups_close(struct groups *groups);
 
 /* ---- what happened ---- */
 
@@ -94,8 +95,8 @@ void groups_lease(struct groups *groups, const char *resource, struct instant un
 void groups_answered(struct groups *groups, uint32_t slot, const struct engine_answer *answer);
 void groups_process(struct groups *groups, uint32_t slot, bool running, const char *how);
 void groups_probed(struct groups *groups, uint32_t slot, bool answered);
-/* What another node's groups ask: bytes without the owner's own mark before them. */
-void groups_requested(struct groups *groups, uint64_t ticket, struct bytes bytes);
+/* What the groups of another node, `node`, ask: bytes without the owner's own mark before them. */
+void groups_requested(struct groups *groups, const char *node, uint64_t ticket, struct bytes bytes);
 /* The owner marks what it sends on with this byte, and takes it off again. */
 enum { GROUPS_MARK = 'G' };
 /* This node leaves in order: what it is primary of is handed over, if anybody can take it. */

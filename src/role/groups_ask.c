@@ -3,6 +3,8 @@
  */
 #include "role/groups_parts.h"
 
+#include "base/must.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -10,11 +12,11 @@ enum { AGAIN_MS = 50 }; /* between looks for a leader */
 
 static void finish(struct order_slot *slot, const struct groups_reply *reply)
 {
-    struct groups *groups = slot->owner;
+    struct groups *groups = slot->groups;
     struct buf out;
 
     timer_cancel(groups->options.loop, &slot->timer);
-    slot->owner = NULL;
+    slot->used = false;
     if (!slot->ticket) {
         slot->replied(slot->context, reply);
         return;
@@ -32,7 +34,7 @@ void orders_answer(struct groups *groups, uint64_t number, bool done, const char
     snprintf(reply.by, sizeof reply.by, "%s", groups->node);
     snprintf(reply.sentence, sizeof reply.sentence, "%s", sentence);
     for (uint32_t i = 0; i < GROUPS_ORDERS_MAX; i++)
-        if (groups->orders[i].owner && groups->orders[i].number == number) {
+        if (groups->orders[i].used && groups->orders[i].number == number) {
             finish(&groups->orders[i], &reply);
             return;
         }
@@ -48,14 +50,16 @@ static void give_up(struct order_slot *slot)
     finish(slot, &reply);
 }
 
+/* The slot is this request's for as long as it is out: nothing else ends an order that was sent. */
 static void on_replied(void *context, const char *sentence, struct bytes bytes)
 {
     struct order_slot *slot = context;
     struct unpack in = unpack_of(bytes);
     struct groups_reply reply;
 
-    if (!slot->owner || !slot->sent)
+    if (!groups_called(slot->groups))
         return;
+    must(slot->used && slot->sent);
     if (!sentence && message_read_reply(&in, &reply)) {
         finish(slot, &reply);
         return;
@@ -65,7 +69,7 @@ static void on_replied(void *context, const char *sentence, struct bytes bytes)
 
 static void send(struct order_slot *slot)
 {
-    struct groups *groups = slot->owner;
+    struct groups *groups = slot->groups;
     struct loop *loop = groups->options.loop;
     int64_t left = ns_between(loop_now(loop), slot->deadline) / NS_PER_MS;
     struct buf out;
@@ -76,6 +80,7 @@ static void send(struct order_slot *slot)
     pack_u8(&out, GROUPS_MARK);
     message_order(&out, &slot->order, left > 1 ? left : 1);
     /* The time of a request bounds this one: its end is told for certain. */
+    groups_calls(groups);
     cluster_request(groups->options.cluster, groups->leader, buf_bytes(&out), left > 1 ? left : 1,
                     on_replied, slot);
 }
@@ -84,7 +89,7 @@ static void send(struct order_slot *slot)
 static void on_timer(struct timer *timer)
 {
     struct order_slot *slot = container_of(timer, struct order_slot, timer);
-    struct groups *groups = slot->owner;
+    struct groups *groups = slot->groups;
     struct loop *loop = groups->options.loop;
     struct group *group = groups_find(groups, slot->order.group);
 
@@ -120,10 +125,10 @@ static struct order_slot *take_slot(struct groups *groups, const struct groups_o
     for (uint32_t i = 0; i < GROUPS_ORDERS_MAX; i++) {
         struct order_slot *slot = &groups->orders[i];
 
-        if (slot->owner)
+        if (slot->used)
             continue;
         *slot = (struct order_slot){
-            .owner = groups, .order = *order, .number = ++groups->order_numbers};
+            .groups = groups, .used = true, .order = *order, .number = ++groups->order_numbers};
         slot->deadline = after_ms(loop_now(loop), timeout_ms);
         timer_init(&slot->timer, on_timer);
         timer_arm(loop, &slot->timer, loop_now(loop));
@@ -166,13 +171,13 @@ void orders_requested(struct groups *groups, uint64_t ticket, struct unpack *in)
     cluster_answer(groups->options.cluster, ticket, buf_bytes(&out));
 }
 
-void groups_requested(struct groups *groups, uint64_t ticket, struct bytes bytes)
+void groups_requested(struct groups *groups, const char *node, uint64_t ticket, struct bytes bytes)
 {
     struct unpack in = unpack_of(bytes);
 
     switch (unpack_u8(&in)) {
     case GROUPS_REPORT:
-        report_requested(groups, ticket, &in);
+        report_requested(groups, node, ticket, &in);
         return;
     case GROUPS_ORDER:
         orders_requested(groups, ticket, &in);
@@ -184,7 +189,17 @@ void groups_requested(struct groups *groups, uint64_t ticket, struct bytes bytes
 
 void orders_close(struct groups *groups)
 {
-    for (uint32_t i = 0; i < GROUPS_ORDERS_MAX; i++)
-        if (groups->orders[i].owner)
-            timer_cancel(groups->options.loop, &groups->orders[i].timer);
+    for (uint32_t i = 0; i < GROUPS_ORDERS_MAX; i++) {
+        struct order_slot *slot = &groups->orders[i];
+
+        if (!slot->used)
+            continue;
+        timer_cancel(groups->options.loop, &slot->timer);
+        slot->used = false;
+        /* Who asked from another node is told by the end of its link. */
+        if (!slot->ticket)
+            slot->replied(slot->context,
+                          &(struct groups_reply){.reached = slot->sent || slot->waiting,
+                                                 .sentence = "this node stops: ask another one"});
+    }
 }

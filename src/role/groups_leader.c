@@ -126,7 +126,7 @@ static void on_proposed(void *context, const struct cluster_answer *answer)
     struct group *group = out->group;
 
     out->busy = false;
-    if (!group->listed || !group->leading)
+    if (!group_called(group) || !group->leading)
         return;
     failover_proposed(&group->failover, answer->outcome == CLUSTER_DONE, groups_now(group->owner));
     groups_stir(group->owner);
@@ -147,6 +147,7 @@ static void propose(struct group *group, const struct failover_action *action)
     command.group.epoch = action->epoch;
     command.group.body = action->body;
     group->led.busy = true;
+    group_calls(group);
     cluster_ask(group->owner->options.cluster, &ask, on_proposed, &group->led);
 }
 
@@ -157,6 +158,14 @@ static void tell(struct group *group, const struct failover_action *action)
 
     failover_fact(action, group->name, &fact);
     options->events->fact(options->context, &fact);
+}
+
+static void answer(const struct group *group, uint64_t number, bool done, const char *sentence)
+{
+    if (number == 0)
+        plan_answered(group, done, sentence);
+    else
+        orders_answer(group->owner, number, done, sentence);
 }
 
 static void carry_out(struct group *group, const struct failover_action *action)
@@ -171,7 +180,7 @@ static void carry_out(struct group *group, const struct failover_action *action)
         tell(group, action);
         return;
     case FAILOVER_ANSWER:
-        orders_answer(group->owner, action->number, action->done, action->sentence);
+        answer(group, action->number, action->done, action->sentence);
         return;
     }
     never("an action that failover.h does not know");
@@ -230,7 +239,7 @@ void leader_order(struct group *group, const struct groups_order *order, uint64_
     if (order->to[0] && out.to == UINT32_MAX) {
         snprintf(sentence, sizeof sentence, "'%.60s' holds no data of the group '%.60s'", order->to,
                  group->name);
-        orders_answer(group->owner, number, false, sentence);
+        answer(group, number, false, sentence);
         return;
     }
     failover_ordered(&group->failover, &out, groups_now(group->owner));

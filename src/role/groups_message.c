@@ -6,6 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    MEMBER_BYTES_MAX = 1 + GROUP_NAME_MAX + 1 + 8 + 1 + GROUP_SENTENCE_MAX + GROUP_REPORT_BYTES_MAX,
+    OUTLOOK_BYTES_MAX = 1 + 8 + 8 + 1 + GROUP_SENTENCE_MAX + 1 + GROUP_NAME_MAX + 1 +
+                        GROUP_MEMBERS_MAX * MEMBER_BYTES_MAX
+};
+
+_Static_assert((int)OUTLOOK_BYTES_MAX <= (int)GROUPS_MESSAGE_MAX, "the longest message fits");
+_Static_assert(GROUPS_TEXT_MAX <= 256, "a sentence has one byte for its length");
+
 static void text_out(struct buf *out, const char *text)
 {
     pack_bytes8(out, bytes_of_string(text));
@@ -32,11 +41,12 @@ void message_report(struct buf *out, const struct group *group, const struct gro
         group_report_encode(out, report);
 }
 
+enum { HEARD = 1, ELIGIBLE = 2, MEMBER_FLAGS = 3 };
+
 static void member_out(struct buf *out, const char *name, const struct groups_member_view *member)
 {
     text_out(out, name);
-    pack_u8(out, member->heard);
-    pack_u8(out, member->eligible);
+    pack_u8(out, (uint8_t)((member->heard ? HEARD : 0) | (member->eligible ? ELIGIBLE : 0)));
     pack_u64(out, member->lag_ms);
     text_out(out, member->why_not);
     if (member->heard)
@@ -68,14 +78,16 @@ static bool member_in(struct unpack *in, const struct group *group, struct group
 {
     struct groups_member_view member = {0};
     char name[GROUP_NAME_MAX];
+    uint8_t flags;
     uint32_t place;
 
     if (!text_in(in, name, sizeof name))
         return false;
-    member.heard = unpack_u8(in) == 1;
-    member.eligible = unpack_u8(in) == 1;
+    flags = unpack_u8(in);
+    member.heard = flags & HEARD;
+    member.eligible = flags & ELIGIBLE;
     member.lag_ms = unpack_u64(in);
-    if (!text_in(in, member.why_not, sizeof member.why_not) ||
+    if (flags > MEMBER_FLAGS || !text_in(in, member.why_not, sizeof member.why_not) ||
         (member.heard && !group_report_decode(in, &member.report)))
         return false;
     place = place_named(group, name);
@@ -95,7 +107,8 @@ bool message_read_outlook(struct unpack *in, const struct group *group, struct g
     view->loss_bytes = unpack_u64(in);
     view->expected_ms = (int64_t)unpack_u64(in);
     if (!text_in(in, view->why_nobody, sizeof view->why_nobody) ||
-        !text_in(in, winner, sizeof winner) || view->failover >= FAILOVER_PHASES)
+        !text_in(in, winner, sizeof winner) || view->failover >= FAILOVER_PHASES ||
+        view->expected_ms < -1)
         return false;
     count = unpack_u8(in);
     if (count > GROUP_MEMBERS_MAX)
@@ -132,18 +145,21 @@ bool message_read_order(struct unpack *in, struct groups_order *order, int64_t *
            *timeout_ms >= 1 && *timeout_ms <= GROUPS_TIMEOUT_MAX_MS && unpack_ended(in);
 }
 
+enum { DONE = 1, REACHED = 2, REPLY_FLAGS = 3 };
+
 void message_reply(struct buf *out, const struct groups_reply *reply)
 {
-    pack_u8(out, reply->done);
+    pack_u8(out, (uint8_t)((reply->done ? DONE : 0) | (reply->reached ? REACHED : 0)));
     text_out(out, reply->by);
     text_out(out, reply->sentence);
 }
 
 bool message_read_reply(struct unpack *in, struct groups_reply *reply)
 {
-    uint8_t done = unpack_u8(in);
+    uint8_t flags = unpack_u8(in);
 
-    *reply = (struct groups_reply){.done = done == 1, .reached = true};
+    *reply = (struct groups_reply){.done = flags & DONE, .reached = flags & REACHED};
     return text_in(in, reply->by, sizeof reply->by) &&
-           text_in(in, reply->sentence, sizeof reply->sentence) && done <= 1 && unpack_ended(in);
+           text_in(in, reply->sentence, sizeof reply->sentence) && flags <= REPLY_FLAGS &&
+           (reply->reached || !reply->done) && unpack_ended(in);
 }

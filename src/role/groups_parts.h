@@ -22,7 +22,9 @@
 
 enum {
     GROUPS_ORDERS_MAX = 16,
-    GROUPS_MESSAGE_MAX = 16 << 10,
+    GROUPS_MESSAGE_MAX = 16 << 10, /* groups_message.c has the worst case */
+    GROUPS_REPORTS_MAX =
+        32, /* out at a time: the rest of CLUSTER_REQUESTS_MAX is for people's orders, and for others */
     GROUPS_SAMPLES = 64,
     GROUPS_STEPS_MAX = 16, /* of one core in a row, each because of the one before */
 };
@@ -49,14 +51,16 @@ struct proposal_out {
 /* A planned switchover whose plan is being taken away. */
 struct planned_out {
     struct group *group;
-    bool busy, late;
+    bool busy;
+    char why[GROUP_SENTENCE_MAX]; /* it is not carried out; "" */
     struct groups_order order;
 };
 
+/* Lives until it is not in the file any more and nothing that was asked for it is still out. */
 struct group {
     struct groups *owner;
-    bool used;   /* in the file, or something is still under way for it */
-    bool listed; /* in the file */
+    bool listed;    /* in the file */
+    uint32_t calls; /* of cluster_ask and cluster_request, that have not come back */
     struct groups_group config;
     char name[GROUP_NAME_MAX], names[GROUP_MEMBERS_MAX][GROUP_NAME_MAX];
     char lease_name[CLUSTER_RESOURCE_MAX];
@@ -85,7 +89,8 @@ struct group {
 };
 
 struct order_slot {
-    struct groups *owner; /* NULL: free */
+    struct groups *groups;
+    bool used;
     struct groups_order order;
     uint64_t number; /* names it to the core */
     struct timer timer;
@@ -100,10 +105,13 @@ struct order_slot {
 struct groups {
     struct groups_options options;
     char node[GROUP_NAME_MAX];
-    struct group *groups; /* GROUPS_MAX_OPEN */
-    uint32_t count;       /* places in use below it */
+    struct group *groups[GROUPS_MAX_OPEN]; /* of the file */
+    uint32_t count;
+    uint32_t calls; /* that have not come back, of all groups and orders */
+    uint32_t reports;
+    bool closed; /* is freed with the last of them */
     struct timer timer, beat;
-    bool leaving, led;
+    bool leaving;
     char leader[GROUP_NAME_MAX];
     const struct cluster_view *view; /* of this turn of the work; NULL: not made yet */
     struct order_slot orders[GROUPS_ORDERS_MAX];
@@ -123,6 +131,12 @@ static inline uint32_t group_slot(const struct group *group)
 
 /* ---- groups.c ---- */
 
+/* Around each cluster_ask and cluster_request for a group. False: the group is not in the file any more, and freed with its last call. */
+void group_calls(struct group *group);
+MUST_USE bool group_called(struct group *group);
+/* The same for what is no group's. False: nobody is there any more, and `groups` may be freed. */
+void groups_calls(struct groups *groups);
+MUST_USE bool groups_called(struct groups *groups);
 /* Cores are stepped, and the timer armed, at the end of this turn. */
 void groups_stir(struct groups *groups);
 struct group *groups_find_slot(const struct groups *groups, uint32_t slot);
@@ -154,6 +168,8 @@ void leader_order(struct group *group, const struct groups_order *order, uint64_
 /* ---- groups_plan.c ---- */
 
 void plan_look(struct group *group); /* as the leader */
+/* What became of the order that a plan gave: its number is 0. */
+void plan_answered(const struct group *group, bool done, const char *sentence);
 
 /* ---- groups_message.c ---- */
 
@@ -172,7 +188,7 @@ MUST_USE bool message_read_reply(struct unpack *in, struct groups_reply *reply);
 /* ---- groups_report.c: each heartbeat, and at once when somebody waits for it ---- */
 
 void report_send(struct group *group);
-void report_requested(struct groups *groups, uint64_t ticket, struct unpack *in);
+void report_requested(struct groups *groups, const char *node, uint64_t ticket, struct unpack *in);
 
 /* ---- groups_ask.c ---- */
 

@@ -41,7 +41,7 @@ static void on_proposed(void *context, const struct cluster_answer *answer)
     struct group *group = out->group;
 
     out->busy = false;
-    if (!group->listed)
+    if (!group_called(group))
         return;
     replica_look(group);
     replica_event(group,
@@ -64,6 +64,7 @@ static void propose(struct group *group, const struct replica_action *action)
     command.group.epoch = action->epoch;
     command.group.body = action->body;
     group->own.busy = true;
+    group_calls(group);
     cluster_ask(group->owner->options.cluster, &ask, on_proposed, &group->own);
 }
 
@@ -200,8 +201,7 @@ void replica_look(struct group *group)
     if (group->self == GROUP_MEMBERS_MAX || !cluster_document(group->owner->options.cluster))
         return;
     collect_lives(group, &lives);
-    if (group->seen && version == group->seen_version &&
-        memcmp(&lives, &group->lives, sizeof lives) == 0)
+    if (group->seen && version == group->seen_version && life_set_equal(&lives, &group->lives))
         return;
     group->seen = true;
     group->seen_version = version;

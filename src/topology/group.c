@@ -22,6 +22,14 @@ bool life_set_has(const struct life_set *set, struct life life)
     return place >= 0 && life_equal(set->lives[place], life);
 }
 
+bool life_set_equal(const struct life_set *a, const struct life_set *b)
+{
+    for (uint32_t i = 0; i < a->count && i < b->count; i++)
+        if (!life_equal(a->lives[i], b->lives[i]))
+            return false;
+    return a->count == b->count;
+}
+
 void life_set_put(struct life_set *set, struct life life)
 {
     uint32_t place = 0;

@@ -46,6 +46,7 @@ struct life_set {
 /* -1: it is not in the set. */
 int life_set_find(const struct life_set *set, uint32_t member);
 bool life_set_has(const struct life_set *set, struct life life); /* exactly that run */
+bool life_set_equal(const struct life_set *a, const struct life_set *b);
 /* In its place by rising member, or over the entry that the member has. The set has room. */
 void life_set_put(struct life_set *set, struct life life);
 void life_set_drop(struct life_set *set, uint32_t member); /* not in it: nothing */
