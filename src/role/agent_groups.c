@@ -205,6 +205,26 @@ static void on_bound(void *context, uint16_t port)
     atomic_store_explicit(&record_of(place)->probe_port, port, memory_order_release);
 }
 
+/* Where clients of the group come in on this node. False: nothing here listens for them. */
+static bool door_of(const struct agent_group *place, struct address *address)
+{
+    struct image image = image_now(place->owner);
+    const struct config *config = config_of(image);
+    const struct balancer_service *services = image_items(image, config->services, sizeof *services);
+
+    for (uint32_t i = 0; i < config->services.count; i++) {
+        const struct balancer_listen *listens =
+            image_items(image, services[i].listen, sizeof *listens);
+
+        if (!services[i].grouped || services[i].group_slot != place->slot ||
+            services[i].role != SERVICE_PRIMARY || services[i].listen.count == 0)
+            continue;
+        *address = listens[0].address;
+        return true;
+    }
+    return false;
+}
+
 static void probe(void *context, uint32_t slot, bool through_balancer, uint64_t epoch)
 {
     struct agent_group *place = place_at(context, slot);
@@ -220,7 +240,8 @@ static void probe(void *context, uint32_t slot, bool through_balancer, uint64_t 
     options.what = &place->config->engine.probe;
     options.image = image_now(part);
     options.address = place->config->members[place->self].address;
-    (void)through_balancer;
+    if (through_balancer)
+        (void)!door_of(place, &options.address); /* without one, to the data service itself */
     if (probe_begin(&place->probe, &options, &err))
         return;
     log_warning("a group's write cannot be tried", log_text("nines.group", group_name(place)),
