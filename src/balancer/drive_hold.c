@@ -362,6 +362,21 @@ static void work_off(struct group *group, struct queue *queue)
         release(x);
 }
 
+/* Its port may be told a moment after it came, and then it waits for itself. */
+static void release_probe(const struct group *group, struct queue *queue)
+{
+    if (group->view.phase != BOARD_GROUP_PROMOTING || counted(&group->record->probe_port) == 0)
+        return;
+    list_each_safe (node, &queue->waiting) {
+        struct exchange *x = container_of(node, struct exchange, in_group);
+
+        if (is_probe(x) && hold_primary(&group->view, group->members, true)) {
+            release(x);
+            return;
+        }
+    }
+}
+
 /* Nothing is read from who waits, so that only the kernel knows of its end. */
 static void notice_gone(struct group *group, struct queue *queue)
 {
@@ -446,6 +461,7 @@ static void look(struct group *group)
     follow(group);
     for (int role = 0; role < QUEUE_ROLES; role++) {
         notice_gone(group, &group->queues[role]);
+        release_probe(group, &group->queues[role]);
         work_off(group, &group->queues[role]);
     }
     group->looks++;

@@ -210,7 +210,8 @@ static bool door_of(const struct agent_group *place, struct address *address)
 {
     struct image image = image_now(place->owner);
     const struct config *config = config_of(image);
-    const struct balancer_service *services = image_items(image, config->services, sizeof *services);
+    const struct balancer_service *services =
+        image_items(image, config->services, sizeof *services);
 
     for (uint32_t i = 0; i < config->services.count; i++) {
         const struct balancer_listen *listens =
@@ -259,13 +260,16 @@ static void publish(void *context, uint32_t slot, const struct groups_place *at)
     bool another = counted(&record->phase) != at->phase || counted(&record->epoch) != at->epoch ||
                    counted(&record->primary) != at->primary;
 
+    /* While it is being written nobody goes anywhere; a reader that meets an agent which died here waits for the next one. */
+    if (another)
+        atomic_store_explicit(&record->phase, BOARD_GROUP_UNKNOWN, memory_order_release);
     for (uint32_t i = 0; i < GROUP_MEMBERS_MAX; i++)
         atomic_store_explicit(&record->lag_ms[i], at->lag_ms[i], memory_order_relaxed);
     atomic_store_explicit(&record->lease, at->lease, memory_order_relaxed);
     atomic_store_explicit(&record->here, at->here, memory_order_relaxed);
     atomic_store_explicit(&record->epoch, at->epoch, memory_order_relaxed);
     atomic_store_explicit(&record->primary, at->primary, memory_order_relaxed);
-    atomic_store_explicit(&record->phase, at->phase, memory_order_relaxed);
+    atomic_store_explicit(&record->phase, at->phase, memory_order_release);
     atomic_store_explicit(&record->at, (uint64_t)loop_now(role->loop).ns, memory_order_relaxed);
     if (another)
         atomic_fetch_add_explicit(&record->changes, 1, memory_order_release);
@@ -374,11 +378,23 @@ static uint32_t own_place(const struct agent_groups *part, const struct config_g
     return GROUP_MEMBERS_MAX;
 }
 
-static void drop(struct agent_group *place)
+static void forget(struct agent_group *place)
 {
     probe_cancel(place->probe);
     engine_close(place->engine);
     *place = (struct agent_group){0};
+}
+
+/* The group is not in the file any more, and its slot may become another's, of which nobody has spoken yet. */
+static void drop(struct agent_group *place)
+{
+    struct group_record *record = record_of(place);
+
+    atomic_store_explicit(&record->phase, BOARD_GROUP_UNKNOWN, memory_order_relaxed);
+    atomic_store_explicit(&record->here, 0, memory_order_relaxed);
+    atomic_store_explicit(&record->at, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&record->changes, 1, memory_order_release);
+    forget(place);
 }
 
 /* What the group's place holds of the generation before is replaced; its engine lives on. */
@@ -468,5 +484,5 @@ void agent_groups_close(struct agent_groups *part)
     part->groups = NULL;
     for (uint32_t i = 0; i < GROUPS_MAX; i++)
         if (part->places[i].owner)
-            drop(&part->places[i]);
+            forget(&part->places[i]); /* what was said of it stands, its fence above all */
 }

@@ -521,6 +521,23 @@ static void the_probe_of_a_new_primary_does_not_wait(void **state)
     hang_up(client);
 }
 
+static void a_probe_that_is_known_late_does_not_wait_for_itself(void **state)
+{
+    struct world *w = begin(state, TCP);
+    struct peer *client = asks(w, "client"), *probe, *server;
+
+    publish(w, BOARD_GROUP_PROMOTING, 7, 2);
+    waiting(w, 1);
+    probe = dial(w);
+    waiting(w, 2);
+    atomic_store(&record(w)->probe_port, port_of(probe->fd));
+    server = admit(w, 1);
+    say(w, probe, "probe");
+    hear(w, server, "probe");
+    assert_int_equal(of_group(w)->waiting, 1);
+    hang_up(client);
+}
+
 /* ---- reads from secondaries ---- */
 
 #define READS GROUP("protocol: http, role: secondary, hold: 30s, max_lag: 1s")
@@ -685,6 +702,7 @@ int main(void)
         BOTH(an_agent_that_froze_while_it_wrote_opens_nothing),
         BOTH(sessions_end_with_the_lease_though_nobody_says_so),
         BOTH(the_probe_of_a_new_primary_does_not_wait),
+        BOTH(a_probe_that_is_known_late_does_not_wait_for_itself),
         BOTH(reads_are_spread_over_secondaries_near_the_primary),
         BOTH(reads_go_on_without_a_primary),
         BOTH(reads_turn_to_the_primary_when_secondaries_refuse),
