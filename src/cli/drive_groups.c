@@ -2,8 +2,7 @@
  * The commands about groups: who is the primary, and who shall be.
  */
 #include "base/clock.h"
-#include "base/text.h"
-#include "cli/events.h"
+#include "cli/group_orders.h"
 #include "cli/operate.h"
 #include "cli/order.h"
 #include "cli/show.h"
@@ -53,48 +52,16 @@ int run_group_list(int argc, char **argv)
     return 0;
 }
 
-static const json_t *group_named(const json_t *groups, const char *name)
-{
-    const json_t *group;
-    size_t i;
-
-    json_array_foreach (groups, i, group)
-        if (strcmp(show_string(group, "name"), name) == 0)
-            return group;
-    return NULL;
-}
-
 /* ---- dry runs ---- */
-
-static void say_outlook(const json_t *group)
-{
-    const json_t *next = json_object_get(group, "next"), *member;
-    const json_t *loss = json_object_get(next, "loss_bytes");
-    size_t i;
-
-    if (show_string(next, "primary")[0])
-        printf("%s would be the primary instead of %s", show_string(next, "primary"),
-               show_string(group, "primary")[0] ? show_string(group, "primary") : "nobody");
-    else
-        printf("nobody could be the primary: %s", show_string(next, "why_nobody"));
-    if (json_is_integer(loss))
-        printf(", at most %lld bytes would be lost in a failover",
-               (long long)json_integer_value(loss));
-    if (json_is_integer(json_object_get(next, "expected_ms")))
-        printf(", in about %lld ms", (long long)show_integer(next, "expected_ms"));
-    putchar('\n');
-    json_array_foreach (json_object_get(group, "members"), i, member)
-        if (show_string(member, "why_not")[0])
-            printf("  %s: %s\n", show_string(member, "node"), show_string(member, "why_not"));
-}
 
 /* What would happen, from what is known now; nothing is changed. */
 static int dry_run(const char *command, const struct client_options *options)
 {
     struct client_reply reply;
     const json_t *group;
+    struct buf out;
     struct err err;
-    int code = 0;
+    bool could;
 
     if (!ask_groups(options, &reply, &err))
         return client_fail(command, &err);
@@ -104,58 +71,52 @@ static int dry_run(const char *command, const struct client_options *options)
         json_decref(reply.json);
         return EXIT_REFUSED;
     }
-    if (!show_string(json_object_get(group, "next"), "primary")[0])
-        code = EXIT_REFUSED;
-    if (options->json)
+    buf_init(&out, PAGE_MAX);
+    could = group_print_outlook(group, options->to, &out);
+    if (options->json) {
         order_dump(json_object_get(group, "next"));
-    else
-        say_outlook(group);
+        buf_fini(&out);
+    } else {
+        print(&out);
+    }
     json_decref(reply.json);
-    return code;
+    return could ? 0 : EXIT_REFUSED;
 }
 
 /* ---- orders ---- */
 
-static void add_group(struct buf *out, const char *group, const char *verb)
+/* What is kept under a group's name is kept for any name: so it is asked first whether there is such a group. 0: there is, or none was named. */
+static int look_for(const char *command, const struct client_options *options)
 {
-    buf_add_string(out, "/api/v1/groups/");
-    client_add_segment(out, group);
-    buf_print(out, "/%s", verb);
-}
+    struct client_reply reply;
+    struct err err;
+    bool known;
 
-static void add_to(struct buf *out, const struct client_options *options)
-{
-    if (!options->to)
-        return;
-    buf_print(out, "%sto=", memchr(out->at, '?', out->len) ? "&" : "?");
-    client_add_segment(out, options->to);
+    if (options->word_count == 0)
+        return 0;
+    if (!ask_groups(options, &reply, &err))
+        return client_fail(command, &err);
+    known = group_named(json_object_get(reply.json, "groups"), options->words[0]) != NULL;
+    json_decref(reply.json);
+    if (known)
+        return 0;
+    fprintf(stderr, "nines %s: there is no group '%s'\n", command, options->words[0]);
+    return EXIT_REFUSED;
 }
 
 /* Kept by the cluster, and carried out by whoever leads then. */
 static int plan(const struct client_options *options)
 {
-    char target[ORDER_TARGET_MAX], done[256], value[128];
-    int64_t at_ms, now_ms = clock_wall_ms();
+    char target[ORDER_TARGET_MAX], done[256];
     struct buf out;
     struct err err;
+    int code;
 
-    if (!events_read_time(options->at, 0, &at_ms) &&
-        !events_read_time(options->at, now_ms, &at_ms)) {
-        (void)err_set(&err, ERR_USAGE, "--at is a time like 03:00 or 2026-12-01T03:00, found '%s'",
-                      options->at);
-        return client_fail("switchover", &err);
-    }
-    if (at_ms <= now_ms) {
-        (void)err_set(&err, ERR_USAGE, "--at is in the past: '%s'", options->at);
-        return client_fail("switchover", &err);
-    }
-    snprintf(value, sizeof value, "%lld %.64s", (long long)at_ms, options->to ? options->to : "");
     buf_over(&out, target, sizeof target);
-    buf_add_string(&out, "/api/v1/overrides/");
-    snprintf(done, sizeof done, "switchover/%.64s", options->words[0]);
-    client_add_segment(&out, done);
-    buf_add_string(&out, "/set?value=");
-    client_add_segment(&out, value);
+    if (!group_plan_target(options, clock_wall_ms(), &out, &err))
+        return client_fail("switchover", &err);
+    if ((code = look_for("switchover", options)))
+        return code;
     snprintf(done, sizeof done,
              "the switchover of %.64s is planned; `nines override list` shows it",
              options->words[0]);
@@ -178,8 +139,7 @@ int run_switchover(int argc, char **argv)
     if (options.at)
         return plan(&options);
     buf_over(&out, target, sizeof target);
-    add_group(&out, options.words[0], "switchover");
-    add_to(&out, &options);
+    group_order_target(&options, "switchover", false, &out);
     snprintf(done, sizeof done, "%.64s has another primary", options.words[0]);
     return order_send("switchover", &options, &out, done);
 }
@@ -193,12 +153,12 @@ static bool is_loss_accepted(const struct client_options *options)
         return true;
     if (!terminal_present())
         return false;
-    printf(
+    fprintf(
+        stderr,
         "A failover by hand takes the primary away while it may be well. Where nobody is known to "
         "have\neverything, acknowledged writes are lost; `nines failover %s --dry-run` says how "
         "much.\nType the group's name to accept that loss, nothing to go on without: ",
         options->words[0]);
-    fflush(stdout);
     if (!fgets(answer, sizeof answer, stdin))
         return false;
     answer[strcspn(answer, "\n")] = '\0';
@@ -219,64 +179,54 @@ int run_failover(int argc, char **argv)
     if (options.dry_run)
         return dry_run("failover", &options);
     buf_over(&out, target, sizeof target);
-    add_group(&out, options.words[0], "failover");
-    if (is_loss_accepted(&options))
-        buf_add_string(&out, "?accept_loss=true");
-    add_to(&out, &options);
+    group_order_target(&options, "failover", is_loss_accepted(&options), &out);
     snprintf(done, sizeof done, "%.64s has another primary", options.words[0]);
     return order_send("failover", &options, &out, done);
 }
 
 /* ---- pause ---- */
 
-static int set_pause(const char *command, const struct client_options *options, const char *value)
+static int send_pause(const char *command, const struct client_options *options, struct buf *target,
+                      const char *how)
 {
-    char target[ORDER_TARGET_MAX], key[128], done[256];
-    const char *group = options->word_count ? options->words[0] : "";
-    struct buf out;
+    char done[256];
+    int code = look_for(command, options);
 
-    snprintf(key, sizeof key, "failover.pause%s%.60s", group[0] ? "/" : "", group);
-    buf_over(&out, target, sizeof target);
-    buf_add_string(&out, "/api/v1/overrides/");
-    client_add_segment(&out, key);
-    buf_print(&out, "/%s", value ? "set?value=" : "clear");
-    if (value)
-        client_add_segment(&out, value);
-    snprintf(done, sizeof done, "automatic failover of %.60s is %s",
-             group[0] ? group : "all groups", value ? "paused" : "on again");
-    return order_send(command, options, &out, done);
+    if (code)
+        return code;
+    snprintf(done, sizeof done, "automatic failover of %.64s is %s",
+             options->word_count ? options->words[0] : "all groups", how);
+    return order_send(command, options, target, done);
 }
 
 int run_pause(int argc, char **argv)
 {
     static const char *const flags[] = {"--json", "--timeout=", "--for=", NULL};
-    char value[32] = "forever";
+    char target[ORDER_TARGET_MAX];
     struct client_options options;
+    struct buf out;
     struct err err;
-    int64_t ms;
 
-    if (!client_parse_some(&options, argc, argv, (struct client_operands){0, 1}, flags, &err))
+    buf_over(&out, target, sizeof target);
+    if (!client_parse_some(&options, argc, argv, (struct client_operands){0, 1}, flags, &err) ||
+        !group_pause_target(&options, clock_wall_ms(), &out, &err))
         return client_fail("pause", &err);
-    if (options.lasting) {
-        if (!text_parse_duration(bytes_of_string(options.lasting), &ms) || ms < 1) {
-            (void)err_set(&err, ERR_USAGE, "--for is a duration like 30m, found '%s'",
-                          options.lasting);
-            return client_fail("pause", &err);
-        }
-        snprintf(value, sizeof value, "%lld", (long long)(clock_wall_ms() + ms));
-    }
-    return set_pause("pause", &options, value);
+    return send_pause("pause", &options, &out, "paused");
 }
 
 int run_resume(int argc, char **argv)
 {
     static const char *const flags[] = {"--json", "--timeout=", NULL};
+    char target[ORDER_TARGET_MAX];
     struct client_options options;
+    struct buf out;
     struct err err;
 
-    if (!client_parse_some(&options, argc, argv, (struct client_operands){0, 1}, flags, &err))
+    buf_over(&out, target, sizeof target);
+    if (!client_parse_some(&options, argc, argv, (struct client_operands){0, 1}, flags, &err) ||
+        !group_resume_target(&options, &out, &err))
         return client_fail("resume", &err);
-    return set_pause("resume", &options, NULL);
+    return send_pause("resume", &options, &out, "on again");
 }
 
 /* ---- what was ---- */
