@@ -7,7 +7,7 @@ PREFIX := /usr/local
 PYTHON := /usr/bin/python3
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test bench bench-cluster bench-addresses soak fuzz sim sim-bugs format check-format tidy man install clean
+.PHONY: help build demo test bench bench-cluster bench-addresses bench-failover soak fuzz sim sim-bugs format check-format tidy man install clean
 MAKEFLAGS += --no-print-directory
 
 help: ## what there is
@@ -37,6 +37,10 @@ bench-cluster: build ## elections, proposals and rest of three nodes beside etcd
 bench-addresses: build ## what clients lose when a virtual address moves, beside keepalived, as root: RUNS=20 ONLY="node dead"
 	@tools/setup bench
 	@$(PYTHON) bench/addresses --runs $(or $(RUNS),20) --only "$(ONLY)"
+
+bench-failover: build ## what clients of a replicated Redis lose and wait for, beside Sentinel, as root: WHAT="run --runs 20" or "soak --faults 200"
+	@tools/setup bench
+	@$(PYTHON) bench/failover $(or $(WHAT),all)
 
 soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
 	@tools/setup bench
