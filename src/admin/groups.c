@@ -3,6 +3,7 @@
 #include "base/must.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- words ---- */
 
@@ -46,13 +47,14 @@ static const char *state_name(uint32_t state)
 
 /* ---- reading ---- */
 
-/* What was written last; false: nothing yet, or it is being written all the time. */
+/* What was written last; false: nothing yet, it is being written all the time, or it is of the group that had this slot before. */
 static bool read_group(const struct admin_scene *scene, const struct admin_group *group,
                        struct board_group *board)
 {
     const struct group_record *record = &scene->board->groups[group->slot];
 
-    return board_read(&record->guard, board, &record->board, sizeof *board);
+    return board_read(&record->guard, board, &record->board, sizeof *board) &&
+           strcmp(board->name, group->name) == 0;
 }
 
 static const char *primary_of(const struct board_group *board)
@@ -236,19 +238,21 @@ void groups_print(const struct admin_scene *scene, struct buf *out)
 
 /* ---- judgements ---- */
 
-bool groups_serve(const struct admin_scene *scene, char *why, size_t cap)
+uint32_t groups_down(const struct admin_scene *scene, char *why, size_t cap)
 {
+    uint32_t down = 0;
+
     for (uint32_t i = 0; i < scene->view->group_count; i++) {
         const struct admin_group *group = &scene->view->groups[i];
         uint64_t phase = counted(&scene->board->groups[group->slot].phase);
 
         if (phase == BOARD_GROUP_SERVING || phase == BOARD_GROUP_SWITCHING)
             continue;
-        snprintf(why, cap, "group %s has no primary that serves: it is %s", group->name,
-                 phase_name((uint32_t)phase));
-        return false;
+        if (down++ == 0)
+            snprintf(why, cap, "group %s has no primary that serves: it is %s", group->name,
+                     phase_name((uint32_t)phase));
     }
-    return true;
+    return down;
 }
 
 bool groups_survive(const struct admin_scene *scene, char *why, size_t cap)
@@ -258,7 +262,12 @@ bool groups_survive(const struct admin_scene *scene, char *why, size_t cap)
     for (uint32_t i = 0; i < scene->view->group_count; i++) {
         const struct admin_group *group = &scene->view->groups[i];
 
-        if (!read_group(scene, group, &board) || !board.why_nobody[0])
+        if (!read_group(scene, group, &board)) {
+            snprintf(why, cap, "who would follow in group %s is not known: the agent has not begun",
+                     group->name);
+            return false;
+        }
+        if (!board.why_nobody[0])
             continue;
         snprintf(why, cap, "group %s has no second primary: %.160s", group->name, board.why_nobody);
         return false;

@@ -9,7 +9,7 @@
 /* An array, one object a group, in the order of the file. */
 void groups_write(const struct admin_scene *scene, struct json *json);
 void groups_print(const struct admin_scene *scene, struct buf *out);
-/* Does every group have a primary that serves? *why: of the first that has not. */
-bool groups_serve(const struct admin_scene *scene, char *why, size_t cap);
+/* How many groups have no primary that serves. *why: of the first. */
+uint32_t groups_down(const struct admin_scene *scene, char *why, size_t cap);
 /* Would every group still have one after any one failure? */
 bool groups_survive(const struct admin_scene *scene, char *why, size_t cap);

@@ -102,7 +102,7 @@ static void say_pool(struct admin_summary *summary, const struct admin_pool *poo
 
 void scene_summarize(const struct admin_scene *scene, struct admin_summary *summary)
 {
-    uint32_t fewest = 2, dead = 0;
+    uint32_t fewest = 2, dead = 0, down;
 
     *summary = (struct admin_summary){.serving = SERVING_NO};
     if (scene_workers_working(scene) == 0) {
@@ -126,13 +126,11 @@ void scene_summarize(const struct admin_scene *scene, struct admin_summary *summ
     }
     if (summary->survives)
         summary->survives = groups_survive(scene, summary->why, sizeof summary->why);
-    if (!groups_serve(scene, summary->why, sizeof summary->why)) {
+    down = groups_down(scene, summary->why, sizeof summary->why);
+    if (down)
         summary->survives = false;
-        summary->serving = SERVING_PARTLY;
-        return;
-    }
-    if (dead == 0)
+    if (dead + down == 0)
         summary->serving = SERVING_YES;
-    else if (dead < scene->view->pool_count)
+    else if (dead + down < scene->view->pool_count + scene->view->group_count)
         summary->serving = SERVING_PARTLY;
 }
