@@ -22,6 +22,14 @@ static bool is(const json_t *object, const char *key, const char *word)
     return strcmp(show_string(object, key), word) == 0;
 }
 
+static const struct {
+    const char *key, *text;
+} warnings[] = {
+    {"paused", "  failover is paused: `nines resume` takes that back"},
+    {"degraded", "  degraded: acknowledged by fewer than asked for"},
+    {"unclean", "  an unclean election may have lost writes"},
+};
+
 static void group_line(struct canvas *canvas, const json_t *group)
 {
     const json_t *next = json_object_get(group, "next");
@@ -39,13 +47,12 @@ static void group_line(struct canvas *canvas, const json_t *group)
     else
         canvas_print(canvas, BAD, "%s, no primary", show_string(group, "phase"));
     canvas_print(canvas, PLAIN, ", epoch %lld", (long long)show_integer(group, "epoch"));
-    if (show_truth(group, "paused"))
-        canvas_text(canvas, WARN, "; failover is paused");
-    if (show_truth(group, "degraded"))
-        canvas_text(canvas, WARN, "; degraded: acknowledged by fewer than asked for");
-    if (show_truth(group, "unclean"))
-        canvas_text(canvas, WARN, "; an unclean election may have lost writes");
     canvas_end(canvas);
+    for (size_t i = 0; i < sizeof warnings / sizeof warnings[0]; i++)
+        if (show_truth(group, warnings[i].key)) {
+            canvas_text(canvas, WARN, warnings[i].text);
+            canvas_end(canvas);
+        }
     if (show_string(next, "why_nobody")[0]) {
         canvas_text(canvas, BAD, "  nobody could follow: ");
         canvas_text(canvas, PLAIN, show_string(next, "why_nobody"));
@@ -165,16 +172,17 @@ void show_failovers(struct canvas *canvas, const json_t *events)
     const json_t *event;
     size_t i;
 
-    canvas_left(canvas, 23, STRONG, "WHEN");
+    canvas_left(canvas, 2, PLAIN, "");
     for (size_t p = 0; p < sizeof phases / sizeof phases[0]; p++)
         canvas_right(canvas, phases[p].width, STRONG, phases[p].title);
     canvas_end(canvas);
     json_array_foreach (events, i, event) {
-        canvas_left(canvas, 23, PLAIN, show_string(event, "time"));
+        canvas_print(canvas, PLAIN, "%s ", show_string(event, "time"));
+        canvas_text(canvas, PLAIN, show_string(event, "text"));
+        canvas_end(canvas);
+        canvas_left(canvas, 2, PLAIN, "");
         for (size_t p = 0; p < sizeof phases / sizeof phases[0]; p++)
             figure(canvas, phases[p].width, event, phases[p].key);
-        canvas_end(canvas);
-        canvas_print(canvas, DIM, "  %s", show_string(event, "text"));
         canvas_end(canvas);
     }
     if (json_array_size(events) == 0) {

@@ -257,7 +257,7 @@ const struct code_row codes[] = {
      "`nines status` shows it in sync without lag, then ask again."},
     {FACT_FAILOVER_PAUSED, SEVERITY_WARNING, "failover-paused",
      "An operator paused the failover of a group: nobody replaces its primary if it fails",
-     "`nines group resume GROUP` when the work is done. A pause is easily forgotten."},
+     "`nines resume GROUP` when the work is done. A pause is easily forgotten."},
     {FACT_FAILOVER_RESUMED, SEVERITY_INFO, "failover-resumed",
      "The failover of a group works again", "Nothing."},
     {FACT_FAILOVER_DRY_RUN, SEVERITY_INFO, "failover-dry-run",
