@@ -40,7 +40,7 @@ enum {
     CLUSTER_REQUESTS_MAX = 64,       /* outstanding on one node */
 };
 
-/* Leases whose resource begins so outlive the process that holds them: a proof of its death does not end them, their time does. */
+/* Leases whose resource begins so, and those of groups, outlive the process that holds them: a proof of its death does not end them, their time does. */
 #define CLUSTER_OUTLIVES "address/"
 
 /* ---- opening ---- */

@@ -244,13 +244,14 @@ static void released(void *context, const struct cluster_answer *answer)
     (void)answer;
 }
 
-/* A reset and a refused port come from a machine whose kernel lives, and that keeps an address on its interface. */
+/* A reset and a refused port come from a machine whose kernel lives: it keeps an address on its interface, and a group's engine takes writes until it is fenced. */
 uint64_t lease_outliving(const struct cluster *c)
 {
     uint64_t slots = 0;
 
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
-        if (strncmp(c->document.leases[slot].name, CLUSTER_OUTLIVES, strlen(CLUSTER_OUTLIVES)) == 0)
+        if (c->document.leases[slot].of_group ||
+            strncmp(c->document.leases[slot].name, CLUSTER_OUTLIVES, strlen(CLUSTER_OUTLIVES)) == 0)
             slots |= 1ULL << slot;
     return slots;
 }

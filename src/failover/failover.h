@@ -5,7 +5,7 @@
  * It gives no orders to members: they follow the document (replication/replica.h). So a leader that is replaced in the middle leaves nothing undone that the next
  * one does not see.
  *
- *   isolate   {primary 0} in a new epoch. The cluster lets that happen only when the old primary gave up, is proved dead, or its lease has run out
+ *   isolate   {primary 0} in a new epoch. The cluster lets that happen only when the old primary gave up, or its lease has run out
  *             (cluster/lease.h); asking early is how one waits for it
  *   recover   members promise that epoch, which freezes their positions; from enough promises (elect.h) the most advanced, then priority, then zone
  *   verify    the new primary says so itself in the document (`serving`); if it does not within `timeout_ms`, or says that it cannot: {primary 0} again,
