@@ -23,12 +23,14 @@ static void because(struct replica_proposal *p, const char *sentence)
     (void)snprintf(p->sentence, sizeof p->sentence, "%s", sentence);
 }
 
-/* Its own entry in the set: this run when it has everything, else none. */
+/* Its own entry in the set: this run when it has everything, else none; then all of a semi-sync set have to promise, for one of them alone may have a write. */
 static void keep_or_leave(const struct replica *r, struct replica_proposal *p)
 {
     life_set_drop(&p->body.in_sync, r->self.member);
-    if (!r->whole || r->loading)
+    if (!r->whole || r->loading) {
+        p->body.degraded = p->body.degraded || p->body.mode == GROUP_SEMI_SYNC;
         return;
+    }
     life_set_put(&p->body.in_sync, r->self);
     p->kept = replica_want(r) == WANT_RESUME;
 }

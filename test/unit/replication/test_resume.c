@@ -108,7 +108,7 @@ static void an_engine_that_died_and_is_not_durable_leaves_the_set(void **state)
     process(false);
     document();
     assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
-                                 "[ 1000] document -> propose primary 0 in sync {2 3}: its process "
+                                 "[ 1000] document -> propose primary 0 in sync {2 3} degraded: its process "
                                  "ended while its agent did not run;\n");
 }
 
