@@ -184,6 +184,9 @@ static void hear(struct replica *r, const struct engine_answer *answer, struct i
 
 static void on_promote(struct replica *r, const struct engine_answer *answer, struct instant now)
 {
+    /* Its process has ended since. */
+    if (r->writes != WRITES_POSSIBLE)
+        return;
     if (answer->outcome == ENGINE_DONE && answer->epoch == r->epoch) {
         if (!r->promoted)
             in_sync_begin(&r->books, &r->rules, r->self, &r->lives, now);

@@ -108,6 +108,17 @@ void replica_enter(struct replica *r, enum replica_state next, struct instant no
 
 /* ---- acting ---- */
 
+/* What was asked of a process that has ended must not reach the one after it. */
+static bool calls_off(struct replica *r, struct replica_actions *out)
+{
+    if (!r->asking || r->order.verb == ENGINE_STATUS)
+        return false;
+    if (!r->cancelled)
+        replica_emit(out, REPLICA_CANCEL);
+    r->cancelled = true;
+    return true;
+}
+
 static void start(struct replica *r, struct instant now, struct replica_actions *out)
 {
     bool first = r->process == PROCESS_UNKNOWN && passed(r->deadline, now);
@@ -116,7 +127,8 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
     if (r->asking && r->order.verb != ENGINE_STATUS)
         return;
     if (!r->rules.managed || r->process == PROCESS_RUNNING ||
-        (r->process == PROCESS_UNKNOWN && !first) || !passed(r->again_at, now))
+        (r->process == PROCESS_UNKNOWN && !first) || !passed(r->again_at, now) ||
+        calls_off(r, out))
         return;
     if (r->process == PROCESS_ENDED) {
         /* The first start is none again. */
