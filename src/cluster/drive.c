@@ -512,6 +512,10 @@ static void on_farewell(struct timer *timer)
         void (*closed)(void *) = c->events.closed;
         void *context = c->context;
 
+        /* What was asked since it stopped, and a timer would have told. */
+        ask_close(c);
+        request_close(c);
+        ask_close(c);
         release(c);
         closed(context);
     }
