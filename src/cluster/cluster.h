@@ -183,6 +183,8 @@ void cluster_answer(struct cluster *cluster, uint64_t ticket, struct bytes bytes
 
 /* The process of this node that used these leases ended, as its own supervisor saw: all of this node's leases are released at once. */
 void cluster_process_died(struct cluster *cluster);
+/* This node holds no data of that group any more: its lease is renewed no longer in this epoch, and runs out. Not its: nothing. */
+void cluster_let_go(struct cluster *cluster, const char *resource);
 
 /* ---- what this node knows ---- */
 

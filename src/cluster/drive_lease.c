@@ -278,3 +278,13 @@ void cluster_process_died(struct cluster *c)
 {
     lease_release_all(c);
 }
+
+void cluster_let_go(struct cluster *c, const char *resource)
+{
+    uint32_t slot;
+    const struct document_lease *lease = document_lease(&c->document, resource, &slot);
+
+    if (c->member && lease && lease->of_group && life_equal(lease->holder, drive_life(c)) &&
+        !c->holder.slots[slot].released)
+        lease_let_go(c, slot);
+}

@@ -250,6 +250,8 @@ static void work(struct groups *groups)
             replica_look(group);
             if (passed(replica_next_deadline(&group->replica), now))
                 replica_event(group, &(struct replica_event){.kind = REPLICA_TICK});
+        } else {
+            cluster_let_go(groups->options.cluster, group->lease_name);
         }
         leader_look(group);
         publish(group);
