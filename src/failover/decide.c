@@ -17,6 +17,7 @@ void failover_init(struct failover *f, const struct failover_rules *rules)
 {
     *f = (struct failover){.rules = *rules,
                            .phase = FAILOVER_STANDING_BY,
+                           .idle = NEVER,
                            .unheard = NEVER,
                            .enough_at = NEVER,
                            .lacking_at = NEVER,
@@ -575,7 +576,7 @@ static void notice(struct step *s)
 
     if (!f->seen || f->epoch != s->view->epoch || f->body.primary != body->primary) {
         f->named_at = s->now;
-        f->unheard = NEVER;
+        f->idle = f->unheard = NEVER;
     }
     if (!f->seen)
         return;
@@ -624,7 +625,7 @@ static void stand_by(struct step *s)
     walk_drop(s);
     f->proposal = (struct failover_proposal){0};
     f->well_at = (struct instant){0};
-    f->unheard = f->enough_at = f->lacking_at = f->dry_run_at = NEVER;
+    f->idle = f->unheard = f->enough_at = f->lacking_at = f->dry_run_at = NEVER;
     f->record_at = f->record_at.ns == NEVER.ns ? NEVER : s->now; /* it is told as it is */
 }
 

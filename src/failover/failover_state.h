@@ -86,6 +86,7 @@ struct failover {
     struct failover_walk walk;
     struct instant named_at;   /* the primary of this epoch is known since */
     struct instant well_at;    /* the primary was last known to be well; {0}: never */
+    struct instant idle;       /* the primary was not seen to be one since; NEVER: it was */
     struct instant unheard;    /* the primary has not been heard since; NEVER: it was */
     struct instant enough_at;  /* enough members have promised since; NEVER: they have not */
     struct instant lacking_at; /* nobody may be chosen since; NEVER: somebody may */

@@ -28,6 +28,23 @@ static enum failover_cause by_engine(uint8_t state)
     return state == ENGINE_STUCK ? CAUSE_STUCK : CAUSE_NONE;
 }
 
+/* Its node lives and its engine is no primary, or nothing is heard of it: it left the file there, or its lease was let go. */
+static enum failover_cause by_role(struct step *s, const struct failover_member *m)
+{
+    struct failover *f = s->f;
+    bool fresh = m->heard && !passed(after_ms(m->heard_at, f->rules.lease_ms), s->now);
+
+    if (!s->view->body.serving ||
+        (fresh && m->report.epoch == s->view->epoch && m->report.role == ENGINE_PRIMARY)) {
+        f->idle = NEVER;
+        return CAUSE_NONE;
+    }
+    if (f->idle.ns == NEVER.ns)
+        f->idle = s->now;
+    wake_at(s, after_ms(f->idle, f->rules.timeout_ms));
+    return passed(after_ms(f->idle, f->rules.timeout_ms), s->now) ? CAUSE_SILENCE : CAUSE_NONE;
+}
+
 enum failover_cause failing(struct step *s, bool *reborn)
 {
     struct life primary = group_primary(&s->view->body);
@@ -44,6 +61,8 @@ enum failover_cause failing(struct step *s, bool *reborn)
         return CAUSE_NODE;
     }
     cause = by_health(s, m->health);
+    if (cause == CAUSE_NONE)
+        cause = by_role(s, m);
     if (cause != CAUSE_NONE || !m->heard || m->report.epoch != s->view->epoch)
         return cause;
     if (m->report.refused && !s->view->body.serving)
