@@ -81,7 +81,8 @@ static void begin_epoch(struct replica *r)
     r->sentence[0] = 0;
     if (r->need == NEED_REWIND)
         r->need = NEED_FOLLOW;
-    if (!owns(r))
+    /* Who is named has what counts; what an earlier run of this agent acknowledged is known by its engine alone. */
+    if (replica_want(r) != WANT_RESUME)
         r->whole = true;
 }
 

@@ -108,17 +108,6 @@ void replica_enter(struct replica *r, enum replica_state next, struct instant no
 
 /* ---- acting ---- */
 
-/* What was asked of a process that has ended must not reach the one after it. */
-static bool calls_off(struct replica *r, struct replica_actions *out)
-{
-    if (!r->asking || r->order.verb == ENGINE_STATUS)
-        return false;
-    if (!r->cancelled)
-        replica_emit(out, REPLICA_CANCEL);
-    r->cancelled = true;
-    return true;
-}
-
 static void start(struct replica *r, struct instant now, struct replica_actions *out)
 {
     bool first = r->process == PROCESS_UNKNOWN && passed(r->deadline, now);
@@ -127,8 +116,7 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
     if (r->asking && r->order.verb != ENGINE_STATUS)
         return;
     if (!r->rules.managed || r->process == PROCESS_RUNNING ||
-        (r->process == PROCESS_UNKNOWN && !first) || !passed(r->again_at, now) ||
-        calls_off(r, out))
+        (r->process == PROCESS_UNKNOWN && !first) || !passed(r->again_at, now))
         return;
     if (r->process == PROCESS_ENDED) {
         /* The first start is none again. */
@@ -137,6 +125,11 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
         else
             r->starts++;
         r->process = PROCESS_STARTING;
+    }
+    /* It ended while no agent looked, and what it had acknowledged may have gone with it. */
+    if (r->process == PROCESS_UNKNOWN) {
+        r->surviving = false;
+        r->whole = r->whole && r->rules.durable;
     }
     r->again_at = after_ms(now, r->rules.timeout_ms);
     /* Said first: what fenced the last run would kill this one as soon as it begins. */
