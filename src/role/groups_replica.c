@@ -180,9 +180,25 @@ static void tell_members(const struct group *group)
     options->events->members(options->context, group_slot(group), ids);
 }
 
+/* Who stands in one of the document's sets and left the file is waited for like one that does not keep up: then it leaves the set. */
+static void collect_named(const struct group *group, const struct life_set *set,
+                          struct life_set *lives)
+{
+    const struct document *document = cluster_document(group->owner->options.cluster);
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct member *member = document_member(document, set->lives[i].member);
+
+        if (member && member->incarnation)
+            life_set_put(lives, (struct life){member->id, member->incarnation});
+    }
+}
+
 /* The runs that the document knows of those who hold the group's data. */
 static void collect_lives(const struct group *group, struct life_set *lives)
 {
+    const struct document_group *found = group_document(group);
+
     *lives = (struct life_set){0};
     for (uint32_t i = 0; i < group->config.count; i++) {
         struct life life = group_life(group, i);
@@ -190,6 +206,10 @@ static void collect_lives(const struct group *group, struct life_set *lives)
         if (life.member)
             life_set_put(lives, life);
     }
+    if (!found)
+        return;
+    collect_named(group, &found->body.in_sync, lives);
+    collect_named(group, &found->body.eligible, lives);
 }
 
 void replica_look(struct group *group)
