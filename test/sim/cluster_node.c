@@ -114,9 +114,27 @@ static void told_fact(void *context, const struct fact *fact)
     SIM_TELL(&node->sim->world, (int)node->host->index, "%s", fact->text);
 }
 
+static bool in_company(const struct sim_node *node)
+{
+    return node->company && !node->host->ending;
+}
+
 static void told_changed(void *context)
 {
-    (void)context;
+    struct sim_node *node = context;
+
+    if (in_company(node))
+        node->company->changed(node);
+}
+
+static void told_request(void *context, const char *from, uint64_t ticket, struct bytes bytes)
+{
+    struct sim_node *node = context;
+
+    if (in_company(node))
+        node->company->request(node, from, ticket, bytes);
+    else
+        cluster_answer(node->cluster, ticket, (struct bytes){0});
 }
 
 static void told_lease(void *context, uint32_t slot, const char *resource, struct instant until)
@@ -130,6 +148,8 @@ static void told_lease(void *context, uint32_t slot, const char *resource, struc
     (void)snprintf(lease->resource, sizeof lease->resource, "%s", resource);
     lease->until = until.ns;
     node->held = (node->held & ~(UINT64_C(1) << slot)) | (uint64_t)(until.ns != 0) << slot;
+    if (in_company(node))
+        node->company->lease(node, resource, until);
 }
 
 static void told_failed(void *context, const struct err *err)
@@ -147,12 +167,15 @@ static void told_closed(void *context)
     struct sim_node *node = context;
 
     node->closed = true;
+    if (node->company)
+        node->company->ended(node);
 }
 
 static const struct cluster_events events = {
     .fact = told_fact,
     .changed = told_changed,
     .lease = told_lease,
+    .request = told_request,
     .failed = told_failed,
     .closed = told_closed,
 };
@@ -164,9 +187,10 @@ void node_name(uint32_t host, char name[NODE_NAME])
     (void)snprintf(name, NODE_NAME, "n%u", host + 1);
 }
 
-void node_open(struct sim_node *node, struct sim *sim, uint32_t host)
+void node_open(struct sim_node *node, struct sim *sim, uint32_t host,
+               const struct node_company *company)
 {
-    *node = (struct sim_node){.sim = sim, .host = &sim->world.host[host]};
+    *node = (struct sim_node){.sim = sim, .host = &sim->world.host[host], .company = company};
     disk_begin(node);
 }
 
@@ -224,6 +248,8 @@ static bool open_cluster(struct sim_node *node, struct err *err)
 /* What a process leaves when it is gone: its storage, which is ours to free, and nothing that anybody hears of. */
 static void bury(struct sim_node *node, bool power)
 {
+    struct sim_clock clock = node->host->clock;
+
     node->host->ending = true;
     sim_network_forget(node->host, power);
     node->closed = node->cluster == NULL;
@@ -231,7 +257,11 @@ static void bury(struct sim_node *node, bool power)
     for (int turns = 0; !node->closed; turns++) {
         must(turns < CLOSING_TURNS);
         loop_turn(node->host->loop, 0);
+        /* One that was saying goodbye already waits for nobody any more. */
+        if (turns > CLOSING_TURNS / 2)
+            node->host->clock.monotonic += NS_PER_S;
     }
+    node->host->clock = clock;
     node->cluster = NULL;
     sim_loop_close(node->host);
     node->host->ending = false;
@@ -247,8 +277,11 @@ bool node_start(struct sim_node *node)
     sim_loop_open(node->host);
     node->listener = sim_listen(node->host, PORT);
     node->opened = false;
-    if (!node->refuses && open_cluster(node, &err))
+    if (!node->refuses && open_cluster(node, &err)) {
+        if (node->company)
+            node->company->begun(node);
         return true;
+    }
     SIM_TELL(&node->sim->world, (int)node->host->index, "does not start: %s", err.text);
     /* A disk that fails or is full now may not be so later. */
     if (!node->refuses && (err.number == EIO || err.number == ENOSPC)) {

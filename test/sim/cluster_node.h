@@ -24,11 +24,23 @@ struct node_lease {
     int64_t until; /* on its boot clock; 0: not held */
 };
 
+struct sim_node;
+
+/* What else runs in a node's process, beside its cluster. Nobody is called while the process is torn down, but `ended`. */
+struct node_company {
+    void (*begun)(struct sim_node *node); /* its cluster was opened */
+    void (*ended)(struct sim_node *node); /* its cluster is closed, and freed next */
+    void (*changed)(struct sim_node *node);
+    void (*lease)(struct sim_node *node, const char *resource, struct instant until);
+    void (*request)(struct sim_node *node, const char *from, uint64_t ticket, struct bytes bytes);
+};
+
 struct sim_node {
     struct sim *sim;
     struct sim_host *host;
     struct disk_sim disk;
-    struct cluster *cluster; /* NULL: no process */
+    struct cluster *cluster;            /* NULL: no process */
+    const struct node_company *company; /* NULL: alone */
     int listener;
     bool closed;  /* its cluster told so */
     bool opened;  /* it got as far as to become a member, or to wait to be one */
@@ -75,7 +87,8 @@ static inline struct clients *clients_of(const struct sim *sim)
 
 /* ---- cluster_node.c ---- */
 
-void node_open(struct sim_node *node, struct sim *sim, uint32_t host);
+void node_open(struct sim_node *node, struct sim *sim, uint32_t host,
+               const struct node_company *company);
 void node_close(struct sim_node *node);
 bool node_start(struct sim_node *node);
 void node_kill(struct sim_node *node, bool power);

@@ -18,7 +18,7 @@ static void open_all(struct sim *sim)
     sim->state = clients;
     clients->sim = sim;
     for (uint32_t i = 0; i < sim->plan.hosts; i++)
-        node_open(&clients->node[i], sim, i);
+        node_open(&clients->node[i], sim, i, NULL);
 }
 
 static void close_all(struct sim *sim)

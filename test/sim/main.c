@@ -33,7 +33,7 @@ struct tally {
     } job[JOBS_MAX];
 };
 
-static const struct sim_subject *const subjects[] = {&sim_raft, &sim_cluster};
+static const struct sim_subject *const subjects[] = {&sim_raft, &sim_cluster, &sim_groups};
 
 static int usage(void)
 {

@@ -154,8 +154,9 @@ static void an_engine_that_is_not_durable_leaves_the_set_when_it_dies(void **sta
     rules.durable = false;
     serves(&rules);
     process(false);
-    assert_string_equal(s.story, "[ 1400] ended -> (engine died: killed by signal 9); fence never; "
-                                 "start; propose primary 0 in sync {2 3} degraded: killed by signal 9;\n");
+    assert_string_equal(s.story,
+                        "[ 1400] ended -> (engine died: killed by signal 9); fence never; "
+                        "start; propose primary 0 in sync {2 3} degraded: killed by signal 9;\n");
 }
 
 static void a_refused_or_lost_stepping_down_is_asked_for_again(void **state)
@@ -406,11 +407,10 @@ static void a_member_without_whole_data_refuses_to_be_primary(void **state)
     document();
     lease(60000);
     assert_true(s.report.refused);
-    assert_string_equal(
-        s.story,
-        "[ 1000] status -> fence never;\n"
-        "[ 1000] document -> promise in 5;\n"
-        "[ 1000] document -> propose primary 0 in sync {2 3} degraded: it has no whole copy of the data;\n");
+    assert_string_equal(s.story, "[ 1000] status -> fence never;\n"
+                                 "[ 1000] document -> promise in 5;\n"
+                                 "[ 1000] document -> propose primary 0 in sync {2 3} degraded: it "
+                                 "has no whole copy of the data;\n");
 }
 
 static void what_was_asked_of_a_dead_process_is_not_done_to_the_next(void **state)

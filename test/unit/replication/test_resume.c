@@ -107,9 +107,10 @@ static void an_engine_that_died_and_is_not_durable_leaves_the_set(void **state)
     begins_again(&rules);
     process(false);
     document();
-    assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
-                                 "[ 1000] document -> propose primary 0 in sync {2 3} degraded: its process "
-                                 "ended while its agent did not run;\n");
+    assert_string_equal(s.story,
+                        "[ 1000] ended -> fence never; start;\n"
+                        "[ 1000] document -> propose primary 0 in sync {2 3} degraded: its process "
+                        "ended while its agent did not run;\n");
 }
 
 static void an_engine_that_dies_while_it_asks_steps_down(void **state)

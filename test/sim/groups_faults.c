@@ -1,0 +1,117 @@
+/*
+ * What breaks in engines, besides what breaks in hosts, disks and networks (faults.c). Mostly a primary.
+ */
+#include "groups_sim.h"
+
+enum engine_fault {
+    ENGINE_IS_KILLED,
+    ENGINE_IS_STUCK,
+    ENGINE_IS_SLOW,
+    ENGINE_REFUSES,
+    ENGINE_DIES_PROMOTING,
+    ENGINE_IS_MUTE,
+    ENGINE_TRIMS,
+    AGENT_IS_KILLED,
+    ENGINE_FAULTS,
+};
+
+static const char *const names[ENGINE_FAULTS] = {
+    "its engine is killed",           "its engine is stuck",          "its engine is slow",
+    "its engine will not be primary", "its engine dies of promoting", "its engine answers no write",
+    "its engine forgets old records", "its agent is killed",
+};
+
+static uint32_t draw_host(struct groups_sim *g, uint32_t slot)
+{
+    uint32_t host = (uint32_t)rng_below(&g->faults.rng, g->sim->plan.hosts);
+
+    if (rng_below(&g->faults.rng, 3) == 0)
+        return host;
+    for (uint32_t i = 0; i < g->sim->plan.hosts; i++)
+        if (g->engines[slot][i]->role == ENGINE_PRIMARY)
+            return i;
+    return host;
+}
+
+static int64_t draw_length(struct groups_sim *g)
+{
+    int64_t most = g->sim->plan.lease_ms * (rng_below(&g->faults.rng, 4) == 0 ? 3 : 1);
+
+    return rng_between(&g->faults.rng, 1, most) * NS_PER_MS;
+}
+
+static void break_it(struct groups_sim *g, enum engine_fault kind, struct engine_sim *e)
+{
+    int64_t until = g->sim->world.now + draw_length(g);
+
+    SIM_TELL(&g->sim->world, (int)e->index, "* group %u: %s, until %.3f", e->slot, names[kind],
+             (double)until / NS_PER_S);
+    sim_mix(&g->sim->world, (uint64_t)kind << 16 | e->slot << 8 | e->index);
+    switch (kind) {
+    case ENGINE_IS_KILLED:
+        engine_sim_kill(e);
+        return;
+    case ENGINE_IS_STUCK:
+        if (e->running)
+            e->stuck_until = until;
+        return;
+    case ENGINE_IS_SLOW:
+        e->slow_until = until;
+        e->slowness = (uint32_t)rng_between(&g->faults.rng, 2, 1000);
+        return;
+    case ENGINE_REFUSES:
+        e->refuses_until = until;
+        return;
+    case ENGINE_DIES_PROMOTING:
+        e->dies_promoting = true;
+        return;
+    case ENGINE_IS_MUTE:
+        e->lame_until = until;
+        return;
+    case ENGINE_TRIMS:
+        e->trimmed = e->synced;
+        return;
+    case AGENT_IS_KILLED:
+        if (e->host->running)
+            e->host->failed = true; /* faults.c ends it, and begins it again */
+        return;
+    case ENGINE_FAULTS:
+        break;
+    }
+    never("a fault that there is not");
+}
+
+static void next_fault(struct sim_event *event)
+{
+    struct groups_faults *faults = container_of(event, struct groups_faults, next);
+    struct groups_sim *g = container_of(faults, struct groups_sim, faults);
+    enum engine_fault kind = (enum engine_fault)rng_below(&faults->rng, ENGINE_FAULTS);
+    uint32_t slot = (uint32_t)rng_below(&faults->rng, g->groups);
+
+    if ((faults->kinds >> kind & 1) && g->sim->world.now > g->sim->plan.quiet_ns)
+        break_it(g, kind, g->engines[slot][draw_host(g, slot)]);
+    sim_schedule(&g->sim->world, event,
+                 g->sim->world.now + rng_between(&faults->rng, 1, 2 * faults->every_ns));
+}
+
+void groups_faults_begin(struct groups_sim *g)
+{
+    g->faults.next.happen = next_fault;
+    /* The leader of consensus has to stay in such a run, and a node with it. */
+    if (g->sim->plan.steady)
+        g->faults.kinds &= ~(1u << AGENT_IS_KILLED);
+    if (g->faults.kinds)
+        sim_schedule(&g->sim->world, &g->faults.next, g->sim->plan.quiet_ns);
+}
+
+void groups_faults_end(struct groups_sim *g)
+{
+    sim_cancel(&g->sim->world, &g->faults.next);
+    for (uint32_t slot = 0; slot < g->groups; slot++)
+        for (uint32_t i = 0; i < g->sim->plan.hosts; i++) {
+            struct engine_sim *e = g->engines[slot][i];
+
+            e->stuck_until = e->slow_until = e->refuses_until = e->lame_until = 0;
+            e->dies_promoting = false;
+        }
+}
