@@ -72,6 +72,30 @@ static uint64_t lag(struct position ahead, struct position behind)
     return ahead.offset > behind.offset ? ahead.offset - behind.offset : 0;
 }
 
+static void keep_mark(struct in_sync *books, struct position position, struct instant asked)
+{
+    uint32_t last = (books->mark_count + IN_SYNC_MARKS - 1) % IN_SYNC_MARKS;
+    uint32_t next = books->mark_count % IN_SYNC_MARKS;
+
+    if (books->mark_count &&
+        !passed(after_ms(books->marks[last].at, books->lag_ms / IN_SYNC_MARKS), asked))
+        return;
+    books->marks[next].at = asked;
+    books->marks[next].position = position;
+    books->mark_count++;
+}
+
+/* An engine may hear of its secondaries once a second: what they are then heard to have is newer than what was waited for. */
+static void look_back(const struct in_sync *books, struct in_sync_follower *follower)
+{
+    for (uint32_t i = 0; i < IN_SYNC_MARKS && i < books->mark_count; i++)
+        if (books->marks[i].at.ns > follower->caught_up.ns &&
+            position_compare(follower->position, books->marks[i].position) >= 0) {
+            follower->caught_up = books->marks[i].at;
+            follower->reached = true;
+        }
+}
+
 /*
  * Under a steady load nobody ever has all that there is. Who has all that there was when last looked at, was caught up
  * then.
@@ -84,12 +108,14 @@ static void measure(struct in_sync *books, struct in_sync_follower *follower,
 
     if (!follower->attached)
         return;
+    look_back(books, follower);
     if (position_compare(follower->position, status->position) >= 0 || near) {
         follower->caught_up = asked;
         follower->reached = true;
     } else if (follower->mark_at.ns != 0 &&
                position_compare(follower->position, follower->mark) >= 0) {
-        follower->caught_up = follower->mark_at;
+        if (follower->mark_at.ns > follower->caught_up.ns)
+            follower->caught_up = follower->mark_at;
         follower->reached = true;
     } else if (follower->mark_at.ns != 0) {
         return;
@@ -128,12 +154,15 @@ static bool keeps_up(const struct in_sync *books, const struct in_sync_follower 
 }
 
 static uint32_t keeping_up(const struct in_sync *books, const struct life_set *set,
-                           struct instant now)
+                           int64_t within_ms, struct instant now)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < set->count; i++)
-        count += keeps_up(books, look(books, set->lives[i].member), now);
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct in_sync_follower *follower = look(books, set->lives[i].member);
+
+        count += keeps_up(books, follower, now) && !behind(follower, within_ms, now);
+    }
     return count;
 }
 
@@ -149,6 +178,7 @@ void in_sync_heard(struct in_sync *books, const struct engine_status *status, st
             books->followers[i].attached = false;
     for (uint32_t i = 0; i < status->follower_count; i++)
         hear_one(books, &status->followers[i], status, async, asked, now);
+    keep_mark(books, status->position, asked);
     check(books);
 }
 
@@ -235,10 +265,11 @@ static uint32_t secondaries(const struct group_body *body)
     return body->in_sync.count - 1;
 }
 
-/* Enough keep up that writes could be acknowledged as the mode says. */
+/* Enough keep up that writes could be acknowledged as the mode says: by the measure that degraded it, lest it do so again at once. */
 static bool can_heal(const struct in_sync *books, const struct group_body *body, struct instant now)
 {
-    uint32_t able = keeping_up(books, &body->in_sync, now);
+    int64_t within_ms = body->mode == GROUP_SEMI_SYNC ? books->degrade_ms : INT64_MAX;
+    uint32_t able = keeping_up(books, &body->in_sync, within_ms, now);
 
     if (body->mode == GROUP_SYNC)
         return able == secondaries(body) && body->in_sync.count >= body->min_in_sync;

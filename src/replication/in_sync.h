@@ -29,6 +29,8 @@ struct in_sync_follower {
     uint64_t lag_bytes;
 };
 
+enum { IN_SYNC_MARKS = 16 };
+
 struct in_sync {
     struct life self;
     uint64_t max_lag_bytes;
@@ -36,6 +38,12 @@ struct in_sync {
     bool told; /* the engine confirmed `needs` */
     struct engine_needs needs;
     struct position barrier; /* how far it was when it confirmed them */
+    /* How far it was at times, the last `lag_ms` long: secondaries may be heard of seldom. */
+    struct {
+        struct instant at;
+        struct position position;
+    } marks[IN_SYNC_MARKS];
+    uint32_t mark_count; /* ever kept */
     uint32_t count;
     struct in_sync_follower followers[GROUP_MEMBERS_MAX];
 };

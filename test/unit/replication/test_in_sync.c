@@ -265,6 +265,39 @@ static void semi_sync_heals_when_enough_have_everything_again(void **state)
                         "[ 4200] done -> (healed: enough secondaries have everything again);\n");
 }
 
+static void what_degraded_it_does_not_heal_it_at_once(void **state)
+{
+    (void)state;
+    serves_in(GROUP_SEMI_SYNC, 1);
+    s.engine.position.offset = 1500;
+    passes(1600);
+    forget_the_story();
+    accepted();
+    done();
+    passes(100);
+    assert_true(s.body.degraded);
+    assert_string_equal(s.story,
+                        "[ 3400] done -> (degraded: too few secondaries receive: writes are "
+                        "acknowledged with fewer copies);\n"
+                        "[ 3400] document -> promote async in 6;\n");
+}
+
+static void secondaries_of_which_an_engine_hears_once_a_second_keep_up(void **state)
+{
+    (void)state;
+    serves_in(GROUP_SEMI_SYNC, 1);
+    forget_the_story();
+    for (int turn = 1; turn <= 50; turn++) {
+        s.engine.position.offset += 10;
+        if (turn % 5 == 0) {
+            attach(2, s.engine.position.offset - 1);
+            attach(3, s.engine.position.offset - 1);
+        }
+        passes(200);
+    }
+    assert_string_equal(s.story, "");
+}
+
 static void semi_sync_that_never_degrades_waits(void **state)
 {
     (void)state;
@@ -377,6 +410,8 @@ int main(void)
         cmocka_unit_test(a_semi_sync_set_grows_in_the_document_first),
         cmocka_unit_test(semi_sync_degrades_in_the_document_before_it_acknowledges_alone),
         cmocka_unit_test(semi_sync_heals_when_enough_have_everything_again),
+        cmocka_unit_test(what_degraded_it_does_not_heal_it_at_once),
+        cmocka_unit_test(secondaries_of_which_an_engine_hears_once_a_second_keep_up),
         cmocka_unit_test(semi_sync_that_never_degrades_waits),
         cmocka_unit_test(an_async_set_is_who_is_near_enough),
         cmocka_unit_test(a_looser_mode_takes_effect_at_once),
