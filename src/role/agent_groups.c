@@ -307,6 +307,7 @@ static struct replica_rules replica_rules_of(const struct config *config,
     return (struct replica_rules){
         .status_ms = config->failover.heartbeat_ms,
         .timeout_ms = group->engine.timeout_ms,
+        .demote_ms = config->failover.lease_ms / 4,
         .copy_ms = group->engine.copy_ms,
         .stuck_ms =
             group->engine.probed ? group->engine.probe.timeout_ms : group->engine.timeout_ms,

@@ -63,7 +63,7 @@ static void show_group(const struct agent_group *place, struct board_group *boar
     board->degraded = view.body.degraded;
     board->unclean = view.body.unclean;
     board->paused = view.paused;
-    board->phase = (uint8_t)(view.exists ? group_phase_of(&view.body) : GROUP_UNKNOWN);
+    board->phase = (uint8_t)view.phase;
     board->failover = view.failover;
     board->epoch = view.epoch;
     board->version = view.version;
@@ -71,7 +71,7 @@ static void show_group(const struct agent_group *place, struct board_group *boar
     board->target = view.body.target;
     board->expected_ms = view.expected_ms;
     board->loss_bytes = view.loss_bytes;
-    COPY(board->why_nobody, view.outlook ? view.why_nobody : "the leader has not said so yet");
+    COPY(board->why_nobody, view.outlook ? view.why_nobody : "no leader is heard that could say");
     if (view.own) {
         COPY(board->state, replica_state_name(view.state));
         COPY(board->sentence, view.sentence);

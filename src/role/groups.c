@@ -458,12 +458,15 @@ void groups_view(const struct groups *groups, uint32_t slot, struct groups_view 
 {
     const struct group *group = groups_find_slot(groups, slot);
     const struct document_group *found = group ? group_document(group) : NULL;
+    struct groups_place place;
 
     *view = (struct groups_view){.expected_ms = -1, .loss_bytes = UINT64_MAX};
     if (!group)
         return;
     if (fresh(group))
         *view = group->told;
+    place_of(group, &place);
+    view->phase = (enum group_phase)place.phase;
     view->exists = found != NULL;
     if (found) {
         view->epoch = found->epoch;

@@ -140,6 +140,7 @@ struct groups_view {
     bool exists;
     uint64_t epoch, version;
     struct group_body body;
+    enum group_phase phase; /* as this node's clients are served; the body may know less */
     bool paused;
     bool outlook;     /* the rest is known: by the leader, here or not long ago */
     uint8_t failover; /* enum failover_phase */

@@ -212,13 +212,26 @@ static void collect_lives(const struct group *group, struct life_set *lives)
     collect_named(group, &found->body.eligible, lives);
 }
 
+/*
+ * An agent that has just begun reads the document from its beginning, and the document learns of this run last. Until then it speaks of others and of the run
+ * before, whose primacy is not this one's to act on: its engine writes on under the fence.
+ */
+static bool knows_this_run(const struct group *group)
+{
+    struct life life = group_life(group, group->self);
+
+    return group->seen ||
+           (life.member && life.incarnation == groups_cluster(group->owner)->incarnation);
+}
+
 void replica_look(struct group *group)
 {
     const struct document_group *found = group_document(group);
     uint64_t version = found ? found->version : 0;
     struct life_set lives;
 
-    if (group->self == GROUP_MEMBERS_MAX || !cluster_document(group->owner->options.cluster))
+    if (group->self == GROUP_MEMBERS_MAX || !cluster_document(group->owner->options.cluster) ||
+        !knows_this_run(group))
         return;
     collect_lives(group, &lives);
     if (group->seen && version == group->seen_version && life_set_equal(&lives, &group->lives))
