@@ -51,12 +51,12 @@ class Redis(Process):
 class Journal(Process):
     """`nines load --journal` in the background."""
 
-    def __init__(self, system, file, *addresses, options=()):
+    def __init__(self, system, file, *addresses, options=(), wrapper=()):
         self.file = file
         super().__init__(
             system.timeline,
             "journal",
-            [BINARY, "load", url(*addresses), "--journal", file, "--json", *options],
+            [*wrapper, BINARY, "load", url(*addresses), "--journal", file, "--json", *options],
         )
 
     def acknowledged(self):
@@ -88,9 +88,9 @@ def assert_adds_up(figures):
         assert verdict["present"] == figures["acknowledged"] - verdict["lost"] + verdict["unknown_present"]
 
 
-def verify(file, *addresses, options=()):
+def verify(file, *addresses, options=(), wrapper=()):
     ended = subprocess.run(
-        [BINARY, "load", "verify", file, url(*addresses), "--json", *options],
+        [*wrapper, BINARY, "load", "verify", file, url(*addresses), "--json", *options],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
     )
     figures = json.loads(ended.stdout) if ended.stdout else None
