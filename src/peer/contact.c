@@ -131,12 +131,12 @@ void contact_gave_up(struct contact *contact)
     contact->busy = false;
 }
 
-void contact_knocked(struct contact *contact)
+void contact_knocked(struct contact *contact, struct instant now, struct rng *rng)
 {
     must(contact->busy);
     contact->busy = false;
-    contact->knocks = false;
-    contact->next = NEVER;
+    contact->failures++;
+    plan(contact, after_ns(now, pause_ns(contact, rng)));
     check(contact);
 }
 

@@ -58,8 +58,8 @@ struct instant contact_next_deadline(const struct contact *contact);
 void contact_failed(struct contact *contact, struct instant now, struct rng *rng);
 /* The call under way was given up, which says nothing of its address. contact_lost follows. */
 void contact_gave_up(struct contact *contact);
-/* The knock was answered: somebody listens, and will call. */
-void contact_knocked(struct contact *contact);
+/* The knock was answered: somebody listens, and will call. Until it has, it is knocked again: who dies process by process listens a moment longer. */
+void contact_knocked(struct contact *contact, struct instant now, struct rng *rng);
 /* A new connection has proved itself; `called`: it was the call under way. `continues`: the other end also has one that is up,
  * and wants to move. When it REPLACES, contact_lost follows and then contact_came_up; when it HANDS_OVER, contact_moved or contact_lost. */
 enum contact_verdict contact_greeted(struct contact *contact, bool called, bool continues);

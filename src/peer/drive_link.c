@@ -319,7 +319,7 @@ void peer_knocked(struct connection *connection)
     struct peer *peer = connection->peer;
 
     peer->calling = NULL;
-    contact_knocked(&peer->contact);
+    contact_knocked(&peer->contact, now_of(peer), &peer->peers->rng);
 }
 
 static void call(struct peer *peer, bool knock)
