@@ -102,6 +102,13 @@ services:
         group = self.group()
         return group["primary"] if group["phase"] == "serving" else None
 
+    def account(self):
+        """What it says of itself, for whoever looks into a failure."""
+        words = [["status"], ["group", "list"], ["events", "--since", "2m"]]
+        said = [subprocess.run([BINARY, *word, "--socket", self.folder / "run/nines.sock"], capture_output=True, text=True, check=False)
+                for word in words]
+        return "\n".join(f"---- {self.name}\n{one.stdout}{one.stderr}" for one in said)
+
     def is_whole(self):
         group = self.group()
         return (group["phase"] == "serving" and len(group["members"]) == 3
@@ -192,6 +199,11 @@ sentinel failover-timeout data {timeout}
     def leader(self):
         return self.primary()
 
+    def account(self):
+        with contextlib.suppress(OSError):
+            return f"---- {self.name}\n{speak(self.machine.address, REDIS, 'INFO', 'replication')}"
+        return f"---- {self.name} does not answer"
+
     def is_whole(self):
         if speak(self.machine.address, SENTINEL, "SENTINEL", "ckquorum", "data")[:3] != "+OK":
             return False
@@ -222,7 +234,10 @@ def whole(nodes, within=90):
         names = {node.primary() for node in nodes}
         return names.pop() if len(names) == 1 and all(node.is_whole() for node in nodes) else None
 
-    name = wait_until(agree, f"{nodes[0].title}: one primary, and all follow it", within)
+    try:
+        name = wait_until(agree, f"{nodes[0].title}: one primary, and all follow it", within)
+    except measure.Void as void:
+        raise measure.Void("\n".join([str(void), *(node.account() for node in nodes)])) from None
     return sorted(nodes, key=lambda node: node.name != name)
 
 
