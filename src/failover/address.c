@@ -261,12 +261,13 @@ static void account(const struct address_view *view, struct load *load, uint32_t
 
 /* ---- the leadership ---- */
 
+/* An address, or a group. */
 static bool holds_any(const struct address_view *view, uint8_t n)
 {
     for (uint32_t a = 0; a < view->address_count; a++)
         if (view->holders[a] == n)
             return true;
-    return false;
+    return view->nodes[n].primary;
 }
 
 /*

@@ -36,6 +36,7 @@ struct address_node {
     bool alive;
     bool refuses; /* drained, in maintenance, or about to stop */
     bool voter;   /* may lead, and is no witness */
+    bool primary; /* of a group */
 };
 
 struct address_view {

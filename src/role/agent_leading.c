@@ -75,6 +75,14 @@ static bool is_marked(const struct document_marks *marks, const char *node)
     return document_mark(marks, name) != NULL;
 }
 
+static bool is_primary(const struct document *document, uint32_t member)
+{
+    for (uint32_t i = 0; i < document->group_count; i++)
+        if (document->groups[i].body.primary == member && member != 0)
+            return true;
+    return false;
+}
+
 static void see_node(const struct agent_addresses *addresses,
                      const struct cluster_member_view *member, struct address_view *view)
 {
@@ -89,6 +97,7 @@ static void see_node(const struct agent_addresses *addresses,
         member->member != 0 &&
         (n == view->self ? !member->tilted : member->health == CLUSTER_ALIVE && member->linked);
     node->voter = member->voter && !member->witness && !member->learner;
+    node->primary = is_primary(document, member->member);
     node->refuses = addresses->reports[n].refuses || is_marked(&document->drains, member->name) ||
                     is_marked(&document->maintenances, member->name);
 }

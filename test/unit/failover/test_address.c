@@ -324,6 +324,19 @@ static void the_leadership_goes_to_who_holds_nothing(void **state)
                                "[5000] lead: c\n");
 }
 
+static void the_leadership_goes_away_from_a_primary(void **state)
+{
+    (void)state;
+    begin(0);
+    view.self = A;
+    view.nodes[A].primary = true;
+    view.nodes[B].primary = true;
+    decide();
+    after(5000);
+    decide();
+    assert_string_equal(story, "[5000] lead: c\n");
+}
+
 /* ---- every order of events ---- */
 
 enum { DEPTH = 5, STEP_MS = 2500 };
@@ -483,6 +496,7 @@ int main(void)
         cmocka_unit_test(spread_addresses_are_even_and_move_only_as_needed),
         cmocka_unit_test(an_order_is_kept_until_the_node_fails),
         cmocka_unit_test(the_leadership_goes_to_who_holds_nothing),
+        cmocka_unit_test(the_leadership_goes_away_from_a_primary),
         cmocka_unit_test(whatever_happens_in_whatever_order_it_is_sound_and_calms_down),
     };
 
