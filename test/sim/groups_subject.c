@@ -143,7 +143,7 @@ static uint64_t hash_of(struct sim *sim, uint32_t host)
 
 const struct sim_subject sim_groups = {
     .name = "groups",
-    .calm_ms = 60000,
+    .calm_ms = 40000,
     .open = open_all,
     .close = close_all,
     .start = start,
