@@ -109,6 +109,8 @@ struct cluster_options {
     uint32_t listener_count;
     uint16_t version_low, version_high; /* of the peer protocol; 0: those of this program */
     struct cluster_log log;
+    /* However the run before ended: this node's part of every group has all that it had. Says what an orderly stop says. */
+    bool kept;
     const struct cluster_events *events;
     void *context;
 };

@@ -70,7 +70,7 @@ struct document_command {
     uint64_t number;   /* of the proposer: how it recognises its own */
     uint64_t based_on; /* version of the object; 0: it must not exist */
     bool
-        clean; /* MEMBER_INCARNATION: the stop before was clean: what it said it had on disk, it has */
+        clean; /* MEMBER_INCARNATION: since the run that the document knows nothing was lost: what it said it had, it has */
     bool
         unclean; /* GROUP_UPDATE: an operator, or the file, accepts that acknowledged writes may be lost */
     bool

@@ -424,8 +424,8 @@ bool cluster_open(struct cluster **out, const struct cluster_options *options, s
         (void)err_system(err, "open the cluster");
         goto fail;
     }
-    if (!store_open(c, &found, err) || !jobs_open(&c->jobs, c->loop, "cluster-disk", err) ||
-        !open_peers(c, options, err))
+    if (!store_open(c, options->kept, &found, err) ||
+        !jobs_open(&c->jobs, c->loop, "cluster-disk", err) || !open_peers(c, options, err))
         goto fail;
     drive_look(c);
     begin(c, &found, options);

@@ -131,6 +131,8 @@ struct store {
     struct store_snapshot snapshot; /* one at a time, of either kind */
     uint64_t disk_id, incarnation;
     bool clean; /* the stop before was orderly */
+    uint64_t
+        doubt; /* the last incarnation before which data may have been lost; the cluster has to hear of it once */
     bool was_full;
     uint64_t begun; /* index of the snapshot that is being written */
     uint64_t last_snapshot;
@@ -329,7 +331,9 @@ const char *drive_name_of(const struct cluster *cluster, uint32_t member); /* ""
 void drive_begin(struct cluster *cluster, const struct raft_restored *restored);
 
 /* ---- drive_store.c ---- */
-MUST_USE bool store_open(struct cluster *cluster, struct store_found *found, struct err *err);
+/* `kept`: as in struct cluster_options. */
+MUST_USE bool store_open(struct cluster *cluster, bool kept, struct store_found *found,
+                         struct err *err);
 void store_close(struct cluster *cluster);
 /* The disk takes what consensus wants durable. */
 void store_persist(struct cluster *cluster);

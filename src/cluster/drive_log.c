@@ -135,7 +135,7 @@ static void tell_command(struct cluster *c, uint64_t index, const struct documen
         break;
     case COMMAND_MEMBER_INCARNATION:
         tell_member(c, FACT_NODE_JOINED, name, id,
-                    command->clean ? "started after an orderly stop" : "started");
+                    command->clean ? "started, and has what it had" : "started");
         break;
     default:
         break;

@@ -324,10 +324,12 @@ static void registered(void *context, const struct cluster_answer *answer)
 static void enroll(struct cluster *c)
 {
     const struct member *self = document_member(&c->document, c->self);
-    struct document_command command = {.kind = COMMAND_MEMBER_INCARNATION, .clean = c->store.clean};
+    struct document_command command = {.kind = COMMAND_MEMBER_INCARNATION};
 
     if (!self || self->incarnation >= c->store.incarnation || c->registering || !c->raft.leader)
         return;
+    /* A run that lost something and ended before it could say so leaves that to this one. */
+    command.clean = self->incarnation >= c->store.doubt;
     command.based_on = self->version;
     command.member.id = c->self;
     command.member.disk = c->store.disk_id;

@@ -6,7 +6,8 @@
 #include <errno.h>
 
 enum {
-    IDENTITY_FORMAT = 1,
+    IDENTITY_FORMAT = 2,
+    IDENTITY_WITHOUT_DOUBT = 1, /* ends before `doubt`; never written */
     META_FORMAT = 2,
     META_WITHOUT_LOG = 1, /* does not say to which segment the log reaches; never written */
     SEGMENTS_MAX = 128,
@@ -24,6 +25,7 @@ static bool write_identity(struct store *store, bool clean, struct err *err)
     pack_u64(&out, store->disk_id);
     pack_u64(&out, store->incarnation);
     pack_u8(&out, clean);
+    pack_u64(&out, store->doubt);
     return wal_meta_write(&store->disk.identity, buf_bytes(&out), err);
 }
 
@@ -71,7 +73,9 @@ static bool read_identity(struct cluster *c, struct err *err)
     store->disk_id = unpack_u64(&in);
     store->incarnation = unpack_u64(&in);
     store->clean = unpack_u8(&in) == 1;
-    if (format != IDENTITY_FORMAT || !unpack_ended(&in) || store->disk_id == 0)
+    store->doubt = format == IDENTITY_WITHOUT_DOUBT ? 0 : unpack_u64(&in);
+    if ((format != IDENTITY_FORMAT && format != IDENTITY_WITHOUT_DOUBT) || !unpack_ended(&in) ||
+        store->disk_id == 0)
         return err_set(err, ERR_SYSTEM, "'identity' has format %u, which this version cannot read",
                        format);
     return true;
@@ -282,7 +286,7 @@ static bool begin_blank(struct store_disk *disk, struct err *err)
     return true;
 }
 
-bool store_open(struct cluster *c, struct store_found *found, struct err *err)
+bool store_open(struct cluster *c, bool kept, struct store_found *found, struct err *err)
 {
     struct store *store = &c->store;
     struct store_disk *disk = &store->disk;
@@ -299,6 +303,8 @@ bool store_open(struct cluster *c, struct store_found *found, struct err *err)
     if (!wal_meta_open(&disk->identity, disk->disk, "identity", err) || !read_identity(c, err))
         return false;
     store->incarnation++;
+    if (!store->clean && !kept)
+        store->doubt = store->incarnation;
     if (!write_identity(store, false, err))
         return err_during(err, "count this start");
     if (!wal_meta_open(&disk->meta, disk->disk, "meta", err) || !read_meta(disk, err))

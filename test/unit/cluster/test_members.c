@@ -340,9 +340,95 @@ static void a_single_node_is_a_cluster(void **state)
     world_close(&world);
 }
 
+/* ---- what a start says of data ---- */
+
+static const struct group_body *body_at(struct world *world, uint32_t i)
+{
+    return &document_group(cluster_document(world->nodes[i].cluster), "g")->body;
+}
+
+/* Of the group `g`, whose primary this node is; all three are in sync. */
+static void create_group(struct world *world, uint32_t primary)
+{
+    const struct document *document = cluster_document(world->nodes[primary].cluster);
+    struct document_command command = {.kind = COMMAND_GROUP_CREATE, .group = {.name = "g"}};
+
+    world_until(world, document->member_count == 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        world_until(world, document->members[i].incarnation == 1);
+        life_set_put(&command.group.body.in_sync, (struct life){document->members[i].id, 1});
+    }
+    command.group.body.primary = cluster_view(world->nodes[primary].cluster)->self;
+    command.group.body.mode = GROUP_SYNC;
+    command.group.body.min_in_sync = 1;
+    assert_done(world_command(world, primary, &command));
+    for (uint32_t i = 0; i < 3; i++)
+        world_until(world, document_group(cluster_document(world->nodes[i].cluster), "g") != NULL);
+}
+
+static bool runs_as(struct world *world, uint32_t at, uint32_t member, uint64_t incarnation)
+{
+    const struct member *found =
+        document_member(cluster_document(world->nodes[at].cluster), member);
+
+    return found && found->incarnation == incarnation;
+}
+
+static void who_says_that_it_kept_all_stays_in_sync(void **state)
+{
+    struct world world;
+    uint32_t leader, other, self;
+
+    (void)state;
+    open_some(&world, 3, 3);
+    leader = (uint32_t)world_leader(&world);
+    other = (leader + 1) % 3;
+    self = cluster_view(world.nodes[other].cluster)->self;
+    create_group(&world, leader);
+    world.nodes[other].kept = true;
+    world_stop(&world, other, false);
+    world_start(&world, other);
+    world_until(&world, runs_as(&world, leader, self, 2));
+    assert_true(life_set_has(&body_at(&world, leader)->in_sync, (struct life){self, 2}));
+    world.nodes[other].kept = false;
+    world_stop(&world, other, false);
+    world_start(&world, other);
+    world_until(&world, runs_as(&world, leader, self, 3));
+    assert_int_equal(life_set_find(&body_at(&world, leader)->in_sync, self), -1);
+    world_close(&world);
+}
+
+/* It crashed, came back while it could tell nobody, and was stopped in order: what the crash took is still gone. */
+static void a_loss_that_nobody_heard_of_is_told_by_a_later_run(void **state)
+{
+    struct world world;
+    uint32_t leader, self, others[2];
+
+    (void)state;
+    open_some(&world, 3, 3);
+    leader = (uint32_t)world_leader(&world);
+    others[0] = (leader + 1) % 3;
+    others[1] = (leader + 2) % 3;
+    self = cluster_view(world.nodes[others[0]].cluster)->self;
+    create_group(&world, leader);
+    world_stop(&world, others[0], false);
+    world_stop(&world, others[1], true);
+    world_stop(&world, leader, true);
+    world_start(&world, others[0]);
+    world_until(&world, cluster_view(world.nodes[others[0]].cluster)->state == CLUSTER_MEMBER);
+    world_stop(&world, others[0], true);
+    world.nodes[others[0]].kept = true;
+    world_start_all(&world);
+    world_until(&world, runs_as(&world, leader, self, 3));
+    assert_int_equal(life_set_find(&body_at(&world, leader)->in_sync, self), -1);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_says_that_it_kept_all_stays_in_sync),
+        cmocka_unit_test(a_loss_that_nobody_heard_of_is_told_by_a_later_run),
         cmocka_unit_test(an_added_node_catches_up_and_votes),
         cmocka_unit_test(a_node_that_does_not_vote_learns_and_never_leads),
         cmocka_unit_test(a_reload_while_it_founds_is_followed),

@@ -32,6 +32,7 @@ struct node {
     struct disk *disk;
     int listener;
     bool failed;
+    bool kept; /* as in struct cluster_options, at its next starts */
     struct instant lease[CLUSTER_LEASES_MAX];
     uint32_t leases_lost;
     char story[16384];
@@ -149,6 +150,7 @@ static inline bool world_try_start(struct world *world, uint32_t i, struct err *
         .log = {.segment_bytes = world->segment_bytes},
         .listeners = &node->listener,
         .listener_count = 1,
+        .kept = node->kept,
         .events = &world_events,
         .context = node,
     };
