@@ -599,6 +599,8 @@ static void follow(struct step *s)
     const struct group_body *body = &s->view->body;
 
     notice(s);
+    if (body->primary || !s->view->exists)
+        s->f->last = body->primary;
     wait_for_answer(s);
     remember(s);
     if (body->primary || !s->view->exists)
@@ -624,6 +626,7 @@ static void stand_by(struct step *s)
     move(s, FAILOVER_STANDING_BY);
     walk_drop(s);
     f->proposal = (struct failover_proposal){0};
+    f->last = 0;
     f->well_at = (struct instant){0};
     f->idle = f->unheard = f->enough_at = f->lacking_at = f->dry_run_at = NEVER;
     f->record_at = f->record_at.ns == NEVER.ns ? NEVER : s->now; /* it is told as it is */

@@ -210,10 +210,10 @@ static uint32_t needed(const struct group_body *body)
     return body->in_sync.count - copies;
 }
 
-/* The primary acknowledged nothing that it has not itself. */
+/* The last primary acknowledged nothing that it has not itself. The one before may lack what a candidate acknowledged that failed then. */
 static bool is_former(const struct question *q, const struct failover_member *m)
 {
-    return q->f->walk.on && q->f->walk.from && m->life.member == q->f->walk.from;
+    return q->f->last && m->life.member == q->f->last;
 }
 
 static void count(struct question *q, struct elected *out)

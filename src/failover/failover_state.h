@@ -81,6 +81,7 @@ struct failover {
     uint64_t epoch, version;
     struct group_body body;
     uint64_t served; /* the last epoch in which a primary served */
+    uint32_t last;   /* the last primary, seen to be it without a gap; 0: not known */
 
     struct failover_proposal proposal;
     struct failover_walk walk;

@@ -102,6 +102,35 @@ static void the_former_primary_alone_has_all(void **state)
     assert_int_equal(primary(&w), A + 1);
 }
 
+/* What a candidate acknowledged before it failed, the primary before it need not have. */
+static void the_primary_before_a_failed_candidate_is_not_enough(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, GROUP_SEMI_SYNC, 1, 3);
+    world_serving(&w, 100);
+    member(&w, B)->priority = 101;
+    says(&w, A, ENGINE_STOPPED);
+    run(&w);
+    says(&w, A, ENGINE_RUNNING);
+    for (uint32_t i = A; i <= C; i++)
+        promises(&w, i, 100);
+    run(&w);
+    assert_int_equal(primary(&w), B + 1);
+    dies(&w, B);
+    dies(&w, C);
+    run(&w);
+    assert_int_equal(primary(&w), 0);
+    promises(&w, A, 100);
+    wait_ms(&w, 20000);
+    assert_int_equal(primary(&w), 0);
+    member(&w, C)->health = FAILOVER_ALIVE;
+    promises(&w, C, 110);
+    wait_ms(&w, 600);
+    assert_int_equal(primary(&w), C + 1);
+}
+
 /* Writes were acknowledged by the primary alone: nobody else may have them. */
 static void a_degraded_group_needs_all(void **state)
 {
@@ -457,6 +486,7 @@ int main(void)
         cmocka_unit_test(semi_sync_keeps_only_equals_in_sync),
         cmocka_unit_test(more_acks_need_fewer_promises),
         cmocka_unit_test(the_former_primary_alone_has_all),
+        cmocka_unit_test(the_primary_before_a_failed_candidate_is_not_enough),
         cmocka_unit_test(a_degraded_group_needs_all),
         cmocka_unit_test(who_may_not_be_primary_still_counts_and_still_is_ahead),
         cmocka_unit_test(who_is_forgotten_under_semi_sync_may_have_been_needed),
