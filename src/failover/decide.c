@@ -27,6 +27,11 @@ void failover_init(struct failover *f, const struct failover_rules *rules)
                            .walk = {.failed_at = NEVER}};
 }
 
+void failover_configure(struct failover *f, const struct failover_rules *rules)
+{
+    f->rules = *rules;
+}
+
 static void check(const struct failover *f)
 {
     must(f->phase < FAILOVER_PHASES);

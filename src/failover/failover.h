@@ -167,6 +167,8 @@ struct failover_actions {
 struct failover; /* failover_state.h: plain data without pointers */
 
 void failover_init(struct failover *failover, const struct failover_rules *rules);
+/* Other rules, from the next step on. */
+void failover_configure(struct failover *failover, const struct failover_rules *rules);
 /* Things may have changed, or a deadline has passed. At most one CREATE or UPDATE is out at a time. */
 void failover_step(struct failover *failover, const struct failover_view *view, struct instant now,
                    struct failover_actions *out);

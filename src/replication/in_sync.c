@@ -58,11 +58,16 @@ void in_sync_lives(struct in_sync *books, const struct life_set *lives, struct i
 void in_sync_begin(struct in_sync *books, const struct replica_rules *rules, struct life self,
                    const struct life_set *lives, struct instant now)
 {
-    *books = (struct in_sync){.self = self,
-                              .max_lag_bytes = rules->max_lag_bytes,
-                              .lag_ms = rules->lag_ms,
-                              .degrade_ms = rules->degrade_ms};
+    *books = (struct in_sync){.self = self};
+    in_sync_configure(books, rules);
     in_sync_lives(books, lives, now);
+}
+
+void in_sync_configure(struct in_sync *books, const struct replica_rules *rules)
+{
+    books->max_lag_bytes = rules->max_lag_bytes;
+    books->lag_ms = rules->lag_ms;
+    books->degrade_ms = rules->degrade_ms;
 }
 
 static uint64_t lag(struct position ahead, struct position behind)

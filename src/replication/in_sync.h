@@ -61,6 +61,8 @@ struct in_sync_advice {
 /* A primary begins: everybody who should follow gets `lag_ms` to appear. */
 void in_sync_begin(struct in_sync *books, const struct replica_rules *rules, struct life self,
                    const struct life_set *lives, struct instant now);
+/* Other rules, from now on. */
+void in_sync_configure(struct in_sync *books, const struct replica_rules *rules);
 /* Who runs now. What was known of an earlier run is forgotten. */
 void in_sync_lives(struct in_sync *books, const struct life_set *lives, struct instant now);
 /* The engine, asked at `asked`, says how far everybody is. */

@@ -53,6 +53,12 @@ void replica_init(struct replica *replica, const struct replica_rules *rules)
                                 .writes = WRITES_UNKNOWN};
 }
 
+void replica_configure(struct replica *replica, const struct replica_rules *rules)
+{
+    replica->rules = *rules;
+    in_sync_configure(&replica->books, rules);
+}
+
 static bool owns(const struct replica *r)
 {
     enum replica_want want = replica_want(r);
@@ -404,7 +410,7 @@ static void judge(struct replica *r, struct instant now, struct replica_actions 
         replica_because(r, "it could not be handed over in time");
     }
     if (r->leaving && no_heir(r, now))
-        give_up(r, "its node stops");
+        give_up(r, REPLICA_LEAVES);
 }
 
 /* ---- the report ---- */

@@ -65,7 +65,7 @@ enum replica_event_kind {
     REPLICA_PROCESS, /* `running`: the supervisor runs the process, or it has ended (`sentence`: how; may be NULL). Also once at the beginning */
     REPLICA_PROBED, /* `answered`: the write that was asked for: of the engine directly (PROBE), or through the balancer (VERIFY). One for each */
     REPLICA_PROPOSED, /* `outcome`: what became of the proposal. One for each */
-    REPLICA_LEAVE,    /* the node stops in order: hand over, or step down */
+    REPLICA_LEAVE, /* the node stops in order: hand over, or step down; nothing is started from now on */
 };
 
 enum proposal_outcome { PROPOSAL_DONE, PROPOSAL_STALE, PROPOSAL_REFUSED, PROPOSAL_UNKNOWN };
@@ -136,6 +136,8 @@ struct
     replica; /* replica_state.h: plain data without pointers; sizeof is known to whoever includes that */
 
 void replica_init(struct replica *replica, const struct replica_rules *rules);
+/* Other rules, from the next step on. */
+void replica_configure(struct replica *replica, const struct replica_rules *rules);
 void replica_step(struct replica *replica, const struct replica_event *event, struct instant now,
                   struct replica_actions *out);
 struct instant replica_next_deadline(const struct replica *replica);

@@ -112,8 +112,8 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
 {
     bool first = r->process == PROCESS_UNKNOWN && passed(r->deadline, now);
 
-    /* What was asked of the last run must not be done to the next. */
-    if (r->asking && r->order.verb != ENGINE_STATUS)
+    /* What was asked of the last run must not be done to the next; and what ends while its node stops stays so. */
+    if (r->leaving || (r->asking && r->order.verb != ENGINE_STATUS))
         return;
     if (!r->rules.managed || r->process == PROCESS_RUNNING ||
         (r->process == PROCESS_UNKNOWN && !first) || !passed(r->again_at, now))

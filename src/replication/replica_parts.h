@@ -11,6 +11,8 @@
 
 #include "replication/replica_state.h"
 
+#define REPLICA_LEAVES "its node stops"
+
 struct replica_action *replica_emit(struct replica_actions *out, enum replica_action_kind kind);
 void replica_tell(struct replica_actions *out, enum replica_fact fact, uint32_t about,
                   const char *sentence);

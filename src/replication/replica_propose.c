@@ -92,7 +92,7 @@ static void plan_as_primary(const struct replica *r, struct instant now, struct 
     } else if (r->state == REPLICA_SERVING && heir != 0 && r->body.target == 0) {
         p->plan = PLAN_SET_TARGET;
         p->body.target = heir;
-        because(p, "its node stops");
+        because(p, REPLICA_LEAVES);
     } else if (serves) {
         keep_the_set(r, now, p);
     }

@@ -5,7 +5,7 @@
 
 #include "base/must.h"
 
-#include <string.h>
+#include <stdio.h>
 
 const char *replica_state_name(enum replica_state state)
 {
@@ -82,6 +82,14 @@ static enum engine_state state_of(const struct replica *r)
     return r->heard ? r->status.state : ENGINE_UNKNOWN;
 }
 
+/* Who leaves is no candidate, and answers for what it is asked meanwhile. */
+static const char *sentence_of(const struct replica *r)
+{
+    if (r->sentence[0])
+        return r->sentence;
+    return r->leaving ? REPLICA_LEAVES : r->status.sentence;
+}
+
 void replica_report(const struct replica *replica, struct group_report *report)
 {
     const struct replica *r = replica;
@@ -94,13 +102,12 @@ void replica_report(const struct replica *replica, struct group_report *report)
         .role = r->status.role,
         .linked = r->follows && r->status.linked && r->status.primary == r->body.primary,
         .loading = r->loading,
-        .refused = r->refused,
+        .refused = r->refused || r->leaving,
         .promised = r->heard ? r->status.promised : 0,
         .position = r->status.position,
         .lag_bytes = r->status.role == ENGINE_SECONDARY ? r->status.lag_bytes : UINT64_MAX,
     };
-    memcpy(report->sentence, r->sentence[0] ? r->sentence : r->status.sentence,
-           sizeof report->sentence);
+    (void)snprintf(report->sentence, sizeof report->sentence, "%s", sentence_of(r));
 }
 
 /* ---- the page ---- */

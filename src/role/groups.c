@@ -149,6 +149,14 @@ bool groups_paused(const struct group *group)
 
 /* ---- what workers see ---- */
 
+/* What the leader said is of now: it says it each heartbeat. */
+static bool fresh(const struct group *group)
+{
+    return group->told_at.ns != 0 &&
+           !passed(after_ms(group->told_at, 10 * group->owner->options.heartbeat_ms),
+                   groups_now(group->owner));
+}
+
 static void place_of(const struct group *group, struct groups_place *place)
 {
     const struct document_group *found = group_document(group);
@@ -156,7 +164,8 @@ static void place_of(const struct group *group, struct groups_place *place)
 
     *place = (struct groups_place){.phase = GROUP_UNKNOWN};
     for (uint32_t i = 0; i < GROUP_MEMBERS_MAX; i++)
-        place->lag_ms[i] = i < group->config.count ? group->told.members[i].lag_ms : UINT64_MAX;
+        place->lag_ms[i] =
+            i < group->config.count && fresh(group) ? group->told.members[i].lag_ms : UINT64_MAX;
     if (!found)
         return;
     place->phase = group_phase_of(&found->body);
@@ -377,9 +386,9 @@ static void configure_one(struct groups *groups, const struct groups_group *conf
         if (groups->leaving)
             replica_event(group, &(struct replica_event){.kind = REPLICA_LEAVE});
     } else if (group->self < GROUP_MEMBERS_MAX) {
-        group->replica.rules = config->replica;
+        replica_configure(&group->replica, &config->replica);
     }
-    group->failover.rules = config->failover;
+    failover_configure(&group->failover, &config->failover);
 }
 
 void groups_configure(struct groups *groups, const struct groups_group *list, uint32_t count)
@@ -446,13 +455,6 @@ bool groups_left(const struct groups *groups)
 }
 
 /* ---- for people ---- */
-
-static bool fresh(const struct group *group)
-{
-    return group->told_at.ns != 0 &&
-           !passed(after_ms(group->told_at, 10 * group->owner->options.heartbeat_ms),
-                   groups_now(group->owner));
-}
 
 void groups_view(const struct groups *groups, uint32_t slot, struct groups_view *view)
 {

@@ -140,7 +140,8 @@ struct group_report {
     uint8_t state, role; /* enum engine_state, engine_role */
     bool linked;         /* a secondary that receives from the primary of `epoch` */
     bool loading;        /* in the middle of a copy: it has no whole data */
-    bool refused;        /* as the primary of `epoch` it could not promote: the sentence says why */
+    bool
+        refused; /* as the primary of `epoch` it could not promote, or its node stops and it will not: the sentence says why */
     uint64_t
         promised; /* durably: it takes nothing from any primary of an older epoch; 0: nothing */
     struct position position; /* frozen when `promised` == `epoch` and there is no primary */

@@ -177,13 +177,56 @@ static void a_handover_that_fails_while_the_node_stops_is_a_stepping_down(void *
         "[ 1400] document -> promise in 7;\n");
 }
 
-static void a_secondary_leaves_without_a_word(void **state)
+static void a_secondary_leaves_at_once(void **state)
 {
     (void)state;
     freezes(&story_rules);
     event("leave", (struct replica_event){.kind = REPLICA_LEAVE});
     assert_true(replica_left(&s.replica));
     assert_string_equal(s.story, "");
+}
+
+/* The supervisor ends everything soon: what it ended must not come up again. */
+static void a_node_that_stops_starts_nothing(void **state)
+{
+    (void)state;
+    freezes(&story_rules);
+    event("leave", (struct replica_event){.kind = REPLICA_LEAVE});
+    forget_the_story();
+    process(false);
+    passes(5000);
+    assert_null(strstr(s.story, "start"));
+    assert_true(replica_left(&s.replica));
+}
+
+static void who_leaves_is_no_candidate_and_says_why(void **state)
+{
+    struct group_report report;
+
+    (void)state;
+    freezes(&story_rules);
+    replica_report(&s.replica, &report);
+    assert_false(report.refused);
+    event("leave", (struct replica_event){.kind = REPLICA_LEAVE});
+    replica_report(&s.replica, &report);
+    assert_true(report.refused);
+    assert_string_equal(report.sentence, "its node stops");
+}
+
+/* Named though it leaves: the leader had not heard of it yet. */
+static void who_leaves_and_is_named_gives_the_group_up_unasked(void **state)
+{
+    (void)state;
+    freezes(&story_rules);
+    event("leave", (struct replica_event){.kind = REPLICA_LEAVE});
+    s.epoch = 6;
+    s.body.primary = SELF;
+    document();
+    lease(60000);
+    assert_null(strstr(s.story, "promote"));
+    assert_int_equal(s.proposal.body.primary, 0);
+    accepted();
+    assert_true(replica_left(&s.replica));
 }
 
 int main(void)
@@ -198,7 +241,10 @@ int main(void)
         cmocka_unit_test(a_node_that_stops_hands_over_first),
         cmocka_unit_test(a_node_that_stops_alone_steps_down),
         cmocka_unit_test(a_handover_that_fails_while_the_node_stops_is_a_stepping_down),
-        cmocka_unit_test(a_secondary_leaves_without_a_word),
+        cmocka_unit_test(a_secondary_leaves_at_once),
+        cmocka_unit_test(a_node_that_stops_starts_nothing),
+        cmocka_unit_test(who_leaves_is_no_candidate_and_says_why),
+        cmocka_unit_test(who_leaves_and_is_named_gives_the_group_up_unasked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

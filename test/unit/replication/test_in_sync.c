@@ -393,9 +393,28 @@ static void what_is_eligible_stays_needed_until_the_document_lets_it_go(void **s
         "[ 4400] document -> promote async in 6;\n");
 }
 
+/* A reload: the primary that goes on goes by what the file says now. */
+static void other_rules_count_at_once(void **state)
+{
+    struct replica_rules rules = story_rules;
+
+    (void)state;
+    serves(&story_rules);
+    detach(3);
+    rules.lag_ms = 60000;
+    replica_configure(&s.replica, &rules);
+    passes(10000);
+    assert_null(strstr(s.story, "promote"));
+    rules.lag_ms = 1000;
+    replica_configure(&s.replica, &rules);
+    passes(2000);
+    assert_non_null(strstr(s.story, "promote")); /* without it, and then the document */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(other_rules_count_at_once),
         cmocka_unit_test(a_sync_set_shrinks_in_the_document_before_the_engine_needs_less),
         cmocka_unit_test(a_sync_set_grows_in_the_engine_first_and_waits_for_what_was_before),
         cmocka_unit_test(who_leaves_a_small_sync_set_becomes_eligible_and_is_still_needed),

@@ -303,6 +303,23 @@ static void workers_are_told_of_changes_alone(void **state)
     bench_end(&bench);
 }
 
+/* Who reads from secondaries by their lag must not go by what was true once. */
+static void a_lag_that_nobody_tells_of_any_more_is_not_known(void **state)
+{
+    struct bench bench;
+    struct bench_node *last = &bench.nodes[2];
+
+    (void)state;
+    bench_begin(&bench);
+    BENCH_UNTIL(&bench, last->place.lag_ms[0] != UINT64_MAX && last->place.lag_ms[2] != UINT64_MAX);
+    assert_true(last->place.lag_ms[BENCH_NODES] == UINT64_MAX);
+    bench_stop(&bench.nodes[0]);
+    bench_stop(&bench.nodes[1]);
+    BENCH_UNTIL(&bench, last->place.lag_ms[0] == UINT64_MAX);
+    assert_true(last->place.lag_ms[2] == UINT64_MAX);
+    bench_end(&bench);
+}
+
 /* ---- what is still out ---- */
 
 static void a_node_that_closes_its_groups_answers_and_is_called_no_more(void **state)
@@ -395,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_node_speaks_for_its_own_member_alone),
         cmocka_unit_test(every_node_knows_what_the_leader_knows),
         cmocka_unit_test(workers_are_told_of_changes_alone),
+        cmocka_unit_test(a_lag_that_nobody_tells_of_any_more_is_not_known),
         cmocka_unit_test(a_node_that_closes_its_groups_answers_and_is_called_no_more),
         cmocka_unit_test(a_file_with_other_groups_finds_a_place_for_each),
         cmocka_unit_test(a_group_that_left_the_file_and_came_back_goes_on),
