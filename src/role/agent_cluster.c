@@ -330,11 +330,12 @@ static bool open_cluster(struct agent_cluster *agent, const char *directory, str
                                                  .failed = on_failed,
                                                  .closed = on_closed};
     const struct role_generation *generation = agent->generation;
+    const struct config *config = generation->config;
     static struct cluster_node nodes[CLUSTER_NODES_MAX];
     int listeners[CLUSTER_PATHS_MAX];
     struct cluster_options options = {
         .loop = agent->role->loop,
-        .cluster = image_string(generation->image, generation->config->cluster),
+        .cluster = image_string(generation->image, config->cluster),
         .node = agent->role->node,
         .nodes = nodes,
         .node_count = collect_nodes(generation, nodes),
@@ -343,6 +344,9 @@ static bool open_cluster(struct agent_cluster *agent, const char *directory, str
         .tls = agent->tls,
         .listeners = listeners,
         .listener_count = collect_listeners(generation, listeners),
+        .kept = agent_groups_kept(
+            config, image_items(generation->image, config->groups, sizeof(struct config_group)),
+            agent->role->board->processes),
         .events = &events,
         .context = agent};
 

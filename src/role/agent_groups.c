@@ -299,53 +299,6 @@ static void tell(void *context, const struct fact *fact)
 
 /* ---- the file ---- */
 
-static struct replica_rules replica_rules_of(const struct config *config,
-                                             const struct config_group *group)
-{
-    const struct replication_config *replication = &group->replication;
-
-    return (struct replica_rules){
-        .status_ms = config->failover.heartbeat_ms,
-        .timeout_ms = group->engine.timeout_ms,
-        .demote_ms = config->failover.lease_ms / 4,
-        .copy_ms = group->engine.copy_ms,
-        .stuck_ms =
-            group->engine.probed ? group->engine.probe.timeout_ms : group->engine.timeout_ms,
-        .verify_ms = config->failover.groups.timeout_ms,
-        .managed = group->engine.process.count > 0,
-        .probed = group->engine.probed,
-        .durable = replication->durable,
-        .restart_attempts = (uint32_t)group->engine.restart_attempts,
-        .restart_window_ms = group->engine.restart_window_ms,
-        .max_lag_bytes = (uint64_t)replication->max_lag_bytes,
-        .lag_ms = replication->lag_ms,
-        .degrade_ms = replication->degrade_after_ms,
-    };
-}
-
-static struct failover_rules failover_rules_of(const struct config *config,
-                                               const struct config_group *group)
-{
-    const struct failover_config *failover = &config->failover.groups;
-
-    return (struct failover_rules){
-        .heartbeat_ms = config->failover.heartbeat_ms,
-        .timeout_ms = failover->timeout_ms,
-        .lease_ms = config->failover.lease_ms,
-        .promise_ms = config->failover.heartbeat_ms,
-        .delay_ms = {[CAUSE_PROCESS] = failover->delay_process_ms,
-                     [CAUSE_STUCK] = failover->delay_stuck_ms,
-                     [CAUSE_NODE] = failover->delay_node_ms,
-                     [CAUSE_SILENCE] = failover->delay_silence_ms},
-        .flaps = (uint32_t)failover->flaps,
-        .flap_window_ms = failover->flap_window_ms,
-        .max_lag_bytes = (uint64_t)group->replication.max_lag_bytes,
-        .unclean = group->replication.unclean,
-        .unclean_after_ms = group->replication.unclean_after_ms,
-        .dry_run_ms = failover->dry_run_ms,
-    };
-}
-
 static void describe(const struct agent_groups *part, const struct config_group *config,
                      struct groups_group *group)
 {
@@ -360,23 +313,13 @@ static void describe(const struct agent_groups *part, const struct config_group 
         .wanted = {.mode = (uint8_t)replication->mode,
                    .acks = (uint8_t)replication->acks,
                    .min_in_sync = (uint8_t)replication->min_in_sync},
-        .replica = replica_rules_of(config_of(image), config),
-        .failover = failover_rules_of(config_of(image), config),
+        .replica = agent_groups_replica_rules(config_of(image), config),
+        .failover = agent_groups_failover_rules(config_of(image), config),
     };
     for (uint32_t i = 0; i < config->member_count; i++)
         group->members[i] = (struct groups_member){
             .name = image_string(image, nodes[config->members[i].node].item.name),
             .priority = (int32_t)config->members[i].priority};
-}
-
-static uint32_t own_place(const struct agent_groups *part, const struct config_group *config)
-{
-    uint32_t node = config_of(image_now(part))->node;
-
-    for (uint32_t i = 0; i < config->member_count; i++)
-        if (config->members[i].node == node)
-            return i;
-    return GROUP_MEMBERS_MAX;
 }
 
 static void forget(struct agent_group *place)
@@ -406,7 +349,7 @@ static void settle(struct agent_groups *part, const struct config_group *config)
     place->owner = part;
     place->slot = config->slot;
     place->config = config;
-    place->self = own_place(part, config);
+    place->self = agent_groups_own_place(config_of(image_now(part)), config);
     place->present = true;
     /* Nobody has spoken of it yet, so nobody was its primary. What an agent before this one said stands until this one knows better. */
     if (counted(&record_of(place)->at) == 0)

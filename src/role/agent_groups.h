@@ -41,3 +41,18 @@ void agent_groups_on_request(struct agent_cluster *agent, const char *node, uint
 /* From the supervisor: what became of a group's process or program. `fd`: a stream to the program, the callee's; -1. */
 void agent_groups_process(struct agent_groups *part, enum message what, uint32_t slot,
                           const struct process_word *word, int fd);
+
+/* ---- what the file says, for the cores (agent_groups_rules.c) ---- */
+
+struct replica_rules agent_groups_replica_rules(const struct config *config,
+                                                const struct config_group *group);
+struct failover_rules agent_groups_failover_rules(const struct config *config,
+                                                  const struct config_group *group);
+/* GROUP_MEMBERS_MAX: this node holds no data of it. */
+uint32_t agent_groups_own_place(const struct config *config, const struct config_group *group);
+/*
+ * Whether an agent that begins may say that everything is as the one before left it (struct cluster_options): each group is durable, or its process is the first
+ * that this supervisor has started, and runs on. False where there is nothing to lose.
+ */
+bool agent_groups_kept(const struct config *config, const struct config_group *groups,
+                       const struct process_record *processes);
