@@ -167,9 +167,10 @@ static inline void world_check(struct world *w)
         must(w->engine.promised >= report.promised);
         must(!w->could_write);
     }
-    /* It waits for something that comes by itself. */
+    /* It waits for something that comes by itself; or it has left, and what ended is not started again. */
     must(replica_next_deadline(r).ns != INT64_MAX || w->ordered || w->status || w->tried > 0 ||
-         w->asked_to_run || w->asked_to_end);
+         w->asked_to_run || w->asked_to_end || replica_left(r) ||
+         (r->leaving && r->process == PROCESS_UNKNOWN));
     must(replica_next_deadline(r).ns > r->now.ns);
 }
 
