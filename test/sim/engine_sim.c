@@ -587,11 +587,15 @@ static void do_copy(struct engine_sim *e)
 {
     if (e->stage == 1) {
         e->loading = true;
+        e->whole = 0;
         cut(e, 0, true);
     }
     if (!reaches(e))
         return;
-    if (!e->met_it || e->synced < e->end || e->count < e->end || e->stage < e->rules.copy_rounds) {
+    /* What is written meanwhile comes by following. */
+    if (e->met_it && e->whole == 0)
+        e->whole = e->end;
+    if (!e->met_it || e->synced < e->whole || e->stage < e->rules.copy_rounds) {
         if (++e->stage > 4000) {
             answer(e, ENGINE_REFUSED, "its primary says nothing");
             return;

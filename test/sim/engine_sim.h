@@ -90,6 +90,7 @@ struct engine_sim {
     bool writable, linked;
     uint32_t primary; /* host that it follows; SIM_HOSTS_MAX: none */
     uint32_t end;     /* of the primary's log, as last heard */
+    uint32_t whole;   /* so many records make its copy whole; 0: not known yet */
     struct engine_needs needs;
     uint32_t acked, local, syncing;
     struct engine_peer peer[SIM_HOSTS_MAX];
