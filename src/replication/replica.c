@@ -124,8 +124,11 @@ static void gone(struct replica *r)
 static void on_process(struct replica *r, const struct replica_event *event, struct instant now,
                        struct replica_actions *out)
 {
+    const char *how = event->sentence ? event->sentence : "its process has ended";
     bool asked = r->killed;
 
+    if (event->running && r->process == PROCESS_RUNNING)
+        return; /* it is the same one: the end of another would have been told */
     r->heard = r->stuck = false;
     r->deaf = r->asking;
     r->good_at = now;
@@ -137,15 +140,15 @@ static void on_process(struct replica *r, const struct replica_event *event, str
     }
     r->killed = false;
     if (r->process == PROCESS_RUNNING && !asked)
-        replica_tell(out, REPLICA_ENGINE_DIED, 0,
-                     event->sentence ? event->sentence : "its process has ended");
+        replica_tell(out, REPLICA_ENGINE_DIED, 0, how);
     r->down = true;
     r->process = PROCESS_ENDED;
     r->again_at = now;
     r->surviving = false;
     r->whole = r->whole && r->rules.durable;
     gone(r);
-    give_up(r, event->sentence ? event->sentence : "its process has ended");
+    (void)snprintf(r->ended, sizeof r->ended, "%s", how);
+    give_up(r, how);
 }
 
 static bool good(const struct replica *r, const struct engine_status *status)
@@ -180,6 +183,7 @@ static void hear(struct replica *r, const struct engine_answer *answer, struct i
     }
     if (r->down && replica_engine_ready(r)) {
         r->down = false;
+        r->ended[0] = 0;
         replica_tell(out, REPLICA_ENGINE_BACK, 0, "");
     }
     linked = r->status.linked && r->status.primary == r->body.primary;

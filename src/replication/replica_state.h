@@ -84,10 +84,11 @@ struct replica {
 
     /* The process. */
     uint32_t starts;
-    struct instant window;   /* since when they are counted */
-    struct instant again_at; /* START or KILL is repeated then */
-    bool killed;             /* its end was asked for */
-    bool down;               /* it was told that the engine is not there */
+    struct instant window;          /* since when they are counted */
+    struct instant again_at;        /* START or KILL is repeated then */
+    bool killed;                    /* its end was asked for */
+    bool down;                      /* it was told that the engine is not there */
+    char ended[GROUP_SENTENCE_MAX]; /* how, until another answers */
 
     /* In this epoch. */
     bool gave_up;  /* it is not promoted again in this epoch */

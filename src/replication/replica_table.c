@@ -87,6 +87,8 @@ static const char *sentence_of(const struct replica *r)
 {
     if (r->sentence[0])
         return r->sentence;
+    if (r->ended[0] && !r->leaving)
+        return r->ended;
     return r->leaving ? REPLICA_LEAVES : r->status.sentence;
 }
 

@@ -29,6 +29,18 @@ static void it_promises_promotes_verifies_and_serves(void **state)
                                  "new primary has answered a write;\n");
 }
 
+static void to_be_told_of_the_same_process_again_disturbs_nothing(void **state)
+{
+    (void)state;
+    serves(&story_rules);
+    forget_the_story();
+    process(true);
+    assert_int_equal(state_now(), REPLICA_SERVING);
+    passes(500);
+    assert_int_equal(state_now(), REPLICA_SERVING);
+    assert_string_equal(s.story, "");
+}
+
 static void every_extension_moves_the_fence(void **state)
 {
     (void)state;
@@ -438,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_promises_promotes_verifies_and_serves),
+        cmocka_unit_test(to_be_told_of_the_same_process_again_disturbs_nothing),
         cmocka_unit_test(every_extension_moves_the_fence),
         cmocka_unit_test(a_lease_that_ends_demotes_in_time),
         cmocka_unit_test(a_demotion_without_an_answer_is_a_kill),
