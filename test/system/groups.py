@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clusters import Cluster, Node
 from distributed import Distant, Distributed
-from harness import TOP, command_of, processes, split, wait_until
+from harness import BINARY, TOP, Process, command_of, processes, split, wait_until
 from network import inside
 from redises import Journal, verify
 
@@ -144,6 +144,10 @@ class Member:
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return json.loads(done.stdout)
 
+    def start_order(self, *words):
+        """An order in the background."""
+        return Process(self.timeline, f"{self.node}-order", [BINARY, *words, "--json", "-c", self.file])
+
     def facts(self, *codes, group="data"):
         """Of the group, newest last; of any node, as this one knows them."""
         found = []
@@ -165,7 +169,7 @@ class Islander(Member, Distant):
 
 
 class Grouped:
-    """Mixed into a cluster: `groups` are names and what differs from what every group here has."""
+    """Mixed into a cluster: `groups` are names and what differs from what every group here has; `on` are the nodes that hold its data, else all."""
 
     def __init__(self, system, *rest, groups=None, members=None, **options):
         self.groups = {"data": {}} if groups is None else groups
@@ -182,15 +186,16 @@ class Grouped:
 
     def group_of(self, group, name):
         folder = self.place_of(group, name)
+        own = dict(self.groups[group])
         return {
-            "members": {other: {"endpoint": self.endpoint(group, other)} for other in self.names},
+            "members": {other: {"endpoint": self.endpoint(group, other)} for other in own.pop("on", self.names)},
             "durable": False,
             "restart": {"attempts": 100},
             "directory": str(folder),
             "command": [str(ENGINE), str(folder)],
             "process": [SERVER, str(self.redis_conf(folder, self.endpoint(group, name)))],
             "probe": {"send": "SET nines:probe {epoch}\\r\\n", "expect": "+OK", "timeout": "1s"},
-            **self.groups[group],
+            **own,
             **self.members.get(name, {}),
         }
 
