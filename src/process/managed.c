@@ -17,18 +17,23 @@ void managed_check(const struct managed *m)
     must(!m->again || !m->closed);
     must(!m->fenced || m->state == MANAGED_KILLED || m->state == MANAGED_ABSENT);
     must(m->state != MANAGED_KILLED || m->again_ms >= MANAGED_AGAIN_MS);
+    must(!m->starting || (m->elsewhere && m->state == MANAGED_RUNNING));
 }
 
 static void spawn(struct managed *m, struct managed_actions *out)
 {
     m->state = MANAGED_RUNNING;
     m->again = m->fenced = false;
+    m->starting = m->elsewhere;
     emit(out, MANAGED_SPAWN);
+    if (!m->starting)
+        emit(out, MANAGED_TELL_STARTED);
 }
 
 static void kill_all(struct managed *m, struct instant now, struct managed_actions *out)
 {
     m->state = MANAGED_KILLED;
+    m->starting = false;
     m->again_ms = MANAGED_AGAIN_MS;
     m->deadline = after_ms(now, m->again_ms);
     emit(out, MANAGED_KILL_ALL);
@@ -44,9 +49,10 @@ static void on_start(struct managed *m, struct instant now, struct managed_actio
     switch (m->state) {
     case MANAGED_ABSENT:
         spawn(m, out);
-        emit(out, MANAGED_TELL_STARTED);
         break;
     case MANAGED_RUNNING:
+        if (m->starting)
+            break; /* the answer is on its way */
         if (!m->renewed) {
             emit(out, MANAGED_TELL_STARTED);
             break;
@@ -64,10 +70,17 @@ static void on_start(struct managed *m, struct instant now, struct managed_actio
 static void on_kill(struct managed *m, struct instant now, struct managed_actions *out)
 {
     m->again = false;
-    if (m->state == MANAGED_ABSENT)
+    if (m->state == MANAGED_ABSENT && !m->elsewhere)
         emit(out, MANAGED_TELL_ENDED);
     else if (m->state != MANAGED_KILLED)
         kill_all(m, now, out);
+}
+
+/* It runs, or may: what is elsewhere and was fenced has gone, and only then. */
+static bool may_run(const struct managed *m)
+{
+    return m->state == MANAGED_RUNNING || m->state == MANAGED_STOPPING ||
+           (m->state == MANAGED_ABSENT && m->elsewhere);
 }
 
 static void on_stop(struct managed *m, int64_t within_ms, struct instant now,
@@ -75,8 +88,9 @@ static void on_stop(struct managed *m, int64_t within_ms, struct instant now,
 {
     m->closed = true;
     m->again = false;
-    if (m->state == MANAGED_RUNNING) {
+    if (may_run(m) && m->state != MANAGED_STOPPING) {
         m->state = MANAGED_STOPPING;
+        m->starting = m->fenced = false;
         m->deadline = after_ms(now, within_ms);
         emit(out, MANAGED_TERM);
     } else if (m->state == MANAGED_STOPPING) {
@@ -89,19 +103,16 @@ static void on_gone(struct managed *m, struct managed_actions *out)
     if (m->state == MANAGED_ABSENT)
         return;
     m->state = MANAGED_ABSENT;
+    m->starting = false;
     emit(out, MANAGED_TELL_ENDED);
-    if (!m->again)
-        return;
-    spawn(m, out);
-    emit(out, MANAGED_TELL_STARTED);
+    if (m->again)
+        spawn(m, out);
 }
 
 /* It dies with its lease, whoever is frozen; while it is being asked to end, too. */
 static void look(struct managed *m, uint64_t fence, struct instant now, struct managed_actions *out)
 {
-    bool alive = m->state == MANAGED_RUNNING || m->state == MANAGED_STOPPING;
-
-    if (alive && fence != FENCE_NEVER && fence <= (uint64_t)now.ns) {
+    if (may_run(m) && !m->fenced && fence != FENCE_NEVER && fence <= (uint64_t)now.ns) {
         kill_all(m, now, out);
         m->fenced = true;
     } else if (m->state == MANAGED_STOPPING && passed(m->deadline, now)) {
@@ -135,6 +146,11 @@ void managed_step(struct managed *m, const struct managed_event *event, uint64_t
     case MANAGED_OPEN:
         m->closed = false;
         break;
+    case MANAGED_STARTED:
+        if (m->starting)
+            emit(out, MANAGED_TELL_STARTED);
+        m->starting = false;
+        break;
     case MANAGED_NOT_STARTED:
     case MANAGED_GONE:
         on_gone(m, out);
@@ -154,7 +170,7 @@ struct instant managed_deadline(const struct managed *m, uint64_t fence)
     struct instant next =
         m->state == MANAGED_STOPPING || m->state == MANAGED_KILLED ? m->deadline : NEVER;
 
-    if ((m->state == MANAGED_RUNNING || m->state == MANAGED_STOPPING) && fence < (uint64_t)NEVER.ns)
+    if (may_run(m) && !m->fenced && fence < (uint64_t)NEVER.ns)
         next = earlier(next, (struct instant){(int64_t)fence});
     return next;
 }

@@ -7,6 +7,8 @@
  *
  * A fence is the time at which the process has to die unless a later one was written meanwhile: the caller reads it anew for each step. It never starts what was closed,
  * never starts a second run beside a first, and never forgets to tell what became of an order.
+ *
+ * What runs elsewhere may have been started by anybody: an order to end it, and a fence that passes, are carried out though nothing is known to run.
  */
 #pragma once
 
@@ -32,11 +34,14 @@ enum managed_state {
 
 struct managed {
     enum managed_state state;
-    bool renewed;     /* a start while it runs means another run, not the same */
-    bool again;       /* start it once the present run is gone */
-    bool closed;      /* nothing is started: its group left the file, or nines stops */
-    bool fenced;      /* the present run, or the last, was killed because its fence had passed */
-    int64_t again_ms; /* KILLED: so long until the next look */
+    bool renewed; /* a start while it runs means another run, not the same */
+    bool again;   /* start it once the present run is gone */
+    bool closed;  /* nothing is started: its group left the file, or nines stops */
+    bool
+        elsewhere; /* its parent is somebody else (systemd): SPAWN is answered later, and it may run though nobody here started it; set while ABSENT */
+    bool starting; /* RUNNING: SPAWN was not answered yet */
+    bool fenced;   /* the present run, or the last, was killed because its fence had passed */
+    int64_t again_ms;        /* KILLED: so long until the next look */
     struct instant deadline; /* STOPPING: then it is killed; KILLED: then looked at again */
 };
 
@@ -47,6 +52,7 @@ enum managed_event_kind {
     MANAGED_STOP,        /* `within_ms`: it is asked to end, and killed after so long. Closes */
     MANAGED_OPEN,        /* it may be started (again) */
     MANAGED_NOT_STARTED, /* answers MANAGED_SPAWN */
+    MANAGED_STARTED,     /* likewise, of what is elsewhere */
     MANAGED_MAIN_ENDED,  /* what was started has ended; what that started may be left */
     MANAGED_GONE,        /* nothing is left */
 };

@@ -101,6 +101,16 @@ uint32_t tree_kill(int leader, const char *tag);
 /* Reaps orphans that have ended; never a process for which `is_ours` is true. */
 void tree_reap_orphans(bool (*is_ours)(const void *context, int pid), const void *context);
 
+/* ---- control groups that systemd made: looked at, and killed whole ---- */
+
+enum { CONTROL_GROUP_PATH_MAX = 576 };
+
+/* Where `group` (`/system.slice/x.service`) is, if the process is in it there: "" otherwise, and then nothing can be told of it here. */
+void control_group_find(const char *group, int pid, char path[CONTROL_GROUP_PATH_MAX]);
+/* No process is in it, nor below it; or it is not there any more. */
+bool control_group_empty(const char *path);
+void control_group_kill(const char *path); /* SIGKILL to all of them */
+
 /* ---- restart with back-off: pure ---- */
 
 struct restart {

@@ -9,13 +9,10 @@
 #include <string.h>
 
 static const char *const events[] = {
-    [MANAGED_TICK] = "tick",
-    [MANAGED_START] = "start",
-    [MANAGED_KILL] = "kill",
-    [MANAGED_STOP] = "stop",
-    [MANAGED_OPEN] = "open",
-    [MANAGED_NOT_STARTED] = "not started",
-    [MANAGED_MAIN_ENDED] = "main ended",
+    [MANAGED_TICK] = "tick",       [MANAGED_START] = "start",
+    [MANAGED_KILL] = "kill",       [MANAGED_STOP] = "stop",
+    [MANAGED_OPEN] = "open",       [MANAGED_NOT_STARTED] = "not started",
+    [MANAGED_STARTED] = "started", [MANAGED_MAIN_ENDED] = "main ended",
     [MANAGED_GONE] = "gone",
 };
 static const char *const actions[] = {
@@ -178,8 +175,65 @@ static void what_was_closed_is_not_started(void **state)
                                 "[1006] start -> SPAWN started\n");
 }
 
+static void a_start_elsewhere_is_told_when_it_is_answered(void **state)
+{
+    struct story s = {.managed.elsewhere = true, .fence = 5000 * NS_PER_MS};
+
+    (void)state;
+    at(&s, 1, MANAGED_START);
+    at(&s, 2, MANAGED_START); /* asked again */
+    at(&s, 3, MANAGED_STARTED);
+    at(&s, 4, MANAGED_START);
+    at(&s, 5, MANAGED_KILL);
+    at(&s, 6, MANAGED_START);
+    at(&s, 7, MANAGED_GONE);
+    at(&s, 8, MANAGED_MAIN_ENDED); /* it failed to start */
+    at(&s, 9, MANAGED_STARTED);    /* of a moment that has passed */
+    at(&s, 10, MANAGED_GONE);
+    at(&s, 11, MANAGED_START);
+    at(&s, 5000, MANAGED_TICK); /* its lease ends while it is being started */
+    assert_true(s.managed.fenced);
+    assert_string_equal(s.text, "[1] start -> SPAWN\n"
+                                "[2] start\n"
+                                "[3] started -> started\n"
+                                "[4] start -> started\n"
+                                "[5] kill -> KILL\n"
+                                "[6] start\n"
+                                "[7] gone -> ended SPAWN\n"
+                                "[8] main ended -> KILL\n"
+                                "[9] started\n"
+                                "[10] gone -> ended\n"
+                                "[11] start -> SPAWN\n"
+                                "[5000] tick -> KILL\n");
+}
+
+static void what_somebody_else_may_have_started_is_ended_too(void **state)
+{
+    struct story s = {.managed.elsewhere = true, .fence = 100 * NS_PER_MS};
+
+    (void)state;
+    at(&s, 1, MANAGED_KILL);
+    at(&s, 2, MANAGED_GONE);
+    assert_int_equal(deadline_ms(&s), 100);
+    at(&s, 100, MANAGED_TICK);
+    at(&s, 101, MANAGED_GONE);
+    assert_int_equal(deadline_ms(&s), -1); /* once is enough */
+    at(&s, 102, MANAGED_TICK);
+    at(&s, 103, MANAGED_STOP);
+    s.fence = FENCE_NEVER;
+    at(&s, 104, MANAGED_GONE);
+    assert_string_equal(s.text, "[1] kill -> KILL\n"
+                                "[2] gone -> ended\n"
+                                "[100] tick -> KILL\n"
+                                "[101] gone -> ended\n"
+                                "[102] tick\n"
+                                "[103] stop -> TERM\n"
+                                "[104] gone -> ended\n");
+}
+
 /* What the outside has seen of one run. */
 struct seen {
+    bool elsewhere;
     bool alive; /* spawned and not gone */
     bool told;  /* ... and told as started */
 };
@@ -202,7 +256,8 @@ static void watch(struct seen *seen, const struct managed_actions *out, uint64_t
             break;
         case MANAGED_TERM:
         case MANAGED_KILL_ALL:
-            assert_true(seen->alive);
+            assert_true(seen->alive || seen->elsewhere);
+            seen->alive = true; /* for all that is known */
             break;
         }
     }
@@ -216,8 +271,8 @@ static void a_walk_never_runs_two_nor_outlives_its_fence(void **state)
 
     (void)state;
     for (uint64_t seed = 1; seed <= 300; seed++) {
-        struct managed managed = {.renewed = seed % 2 == 0};
-        struct seen seen = {0};
+        struct managed managed = {.renewed = seed % 3 == 0, .elsewhere = seed % 3 == 1};
+        struct seen seen = {.elsewhere = managed.elsewhere};
         uint64_t fence = FENCE_NEVER;
         int64_t now = 0;
 
@@ -242,7 +297,8 @@ static void a_walk_never_runs_two_nor_outlives_its_fence(void **state)
             watch(&seen, &out, fence, now);
             if (seen.alive && fence <= (uint64_t)now)
                 assert_int_equal(managed.state, MANAGED_KILLED);
-            assert_true(managed.state == MANAGED_ABSENT || seen.told);
+            assert_true(managed.state == MANAGED_ABSENT || seen.told || managed.elsewhere);
+            assert_true(managed.state != MANAGED_RUNNING || seen.told != managed.starting);
         }
     }
 }
@@ -256,6 +312,8 @@ int main(void)
         cmocka_unit_test(every_order_is_answered),
         cmocka_unit_test(a_program_is_started_anew),
         cmocka_unit_test(what_was_closed_is_not_started),
+        cmocka_unit_test(a_start_elsewhere_is_told_when_it_is_answered),
+        cmocka_unit_test(what_somebody_else_may_have_started_is_ended_too),
         cmocka_unit_test(a_walk_never_runs_two_nor_outlives_its_fence),
     };
 
