@@ -41,6 +41,7 @@ struct engine_config {
     struct ref command; /* items: struct engine_word: the script's program and arguments */
     /* likewise: the data service itself, run by the supervisor; or none: something else runs it */
     struct ref process;
+    struct ref unit;      /* instead: the systemd unit that is the data service; empty: none */
     struct ref user;      /* whom both become */
     struct ref directory; /* where they run */
     int64_t timeout_ms;   /* of a status, promise, promote, demote or follow */
@@ -53,6 +54,12 @@ struct engine_config {
 
 extern const struct option
     engine_options[]; /* rows of struct engine_config, for OPTION_INCLUDE in a group */
+
+/* The supervisor runs the data service, itself or through systemd. */
+static inline bool engine_is_managed(const struct engine_config *config)
+{
+    return config->process.count > 0 || config->unit.count > 0;
+}
 
 /* What the rows alone cannot refuse; NULL: nothing. *key is the one to point at. */
 const char *engine_contradiction(const struct engine_config *config, struct image image,

@@ -4,11 +4,18 @@
 #include "engine/engine.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define FIELD(member) offsetof(struct engine_config, member)
 #define PROBE(member) (FIELD(probe) + offsetof(struct engine_probe, member))
 
-enum { WORDS_MAX = 64, WORD_BYTES_MAX = 1024, PROBE_BYTES_MAX = 512, HOURS_MS = 3600000 };
+enum {
+    WORDS_MAX = 64,
+    WORD_BYTES_MAX = 1024,
+    PROBE_BYTES_MAX = 512,
+    UNIT_BYTES_MAX = 255,
+    HOURS_MS = 3600000
+};
 
 /* In the order of enum engine_kind. */
 static const char *const kinds[] = {"script", NULL};
@@ -57,6 +64,10 @@ const struct option engine_options[] = {
      "watches and kills it. What was changed takes effect when it is next started. Left out: "
      "something else runs it, and nobody kills it when its lease ends.",
      .rows = word_options, .item_size = sizeof(struct engine_word)},
+    {"unit", OPTION_TEXT, FIELD(unit), 1, UNIT_BYTES_MAX, NULL, AT_RELOAD, 0,
+     "Instead of `process`: a systemd unit (`redis-server@orders.service`) that nines starts, "
+     "watches and kills through `systemctl`. It needs Restart=no. What was changed takes effect "
+     "when it is next started."},
     {"user", OPTION_TEXT, FIELD(user), 1, 32, NULL, AT_RELOAD, 0,
      "Whom both become, when nines was started by root; left out: whom nines's own processes "
      "become."},
@@ -86,12 +97,39 @@ static bool is_probe_text(struct image image, struct ref ref)
     return engine_unescape(image_text(image, ref), UINT64_MAX, &out);
 }
 
+/* As systemd.unit(5) has it, for a service. */
+static bool is_unit_name(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789:-_.\\@";
+    static const char ending[] = ".service";
+    size_t len = strlen(name), rest = strspn(name, allowed);
+
+    return len >= sizeof ending && rest == len && name[0] != '-' &&
+           strcmp(name + len - (sizeof ending - 1), ending) == 0;
+}
+
+static const char *unit_contradiction(const struct engine_config *config, struct image image)
+{
+    if (config->unit.count == 0)
+        return NULL;
+    if (config->process.count > 0)
+        return "a group's data service is a `process` or a `unit`, not both";
+    return is_unit_name(image_string(image, config->unit))
+               ? NULL
+               : "a unit is named as systemd names services, with its ending: "
+                 "redis-server@orders.service";
+}
+
 const char *engine_contradiction(const struct engine_config *config, struct image image,
                                  const char **key)
 {
     *key = "directory";
     if (image_string(image, config->directory)[0] != '/')
         return "the directory in which a group's programs run begins with '/'";
+    *key = "unit";
+    if (unit_contradiction(config, image))
+        return unit_contradiction(config, image);
     if (!config->probed)
         return NULL;
     *key = "probe.send";

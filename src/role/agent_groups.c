@@ -148,7 +148,7 @@ static void process(void *context, uint32_t slot, bool start)
     order(context, start ? MESSAGE_PROCESS_START : MESSAGE_PROCESS_KILL, slot);
 }
 
-/* Later than before needs no word: the supervisor looks again before it kills. */
+/* Later than before needs no word: the supervisor looks again before it kills. But for the first time: until then it may doubt what it found running. */
 static void fence(void *context, uint32_t slot, struct instant until)
 {
     struct agent_groups *part = context;
@@ -157,8 +157,9 @@ static void fence(void *context, uint32_t slot, struct instant until)
     uint64_t before = counted(at);
 
     atomic_store_explicit(at, now, memory_order_release);
-    if (now < before)
+    if (now < before || !part->places[slot].fenced)
         order(part, MESSAGE_FENCE, slot);
+    part->places[slot].fenced = true;
 }
 
 void agent_groups_process(struct agent_groups *part, enum message what, uint32_t slot,

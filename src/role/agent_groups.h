@@ -17,6 +17,7 @@ struct agent_group {
     struct probe *probe;   /* under way */
     uint32_t self;         /* place of this node among the members; GROUP_MEMBERS_MAX: none */
     bool present;          /* in the generation in force */
+    bool fenced;           /* its fence was written by this agent, which knew what runs */
     char broken
         [GROUP_SENTENCE_MAX]; /* what was last said of its engine's program; "" since it was good */
 };

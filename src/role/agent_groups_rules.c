@@ -47,7 +47,7 @@ struct replica_rules agent_groups_replica_rules(const struct config *config,
         .stuck_ms = stuck_ms_of(&config->failover, &group->engine),
         /* It steps down itself before the leader takes the group from it, which would wait for its lease. */
         .verify_ms = config->failover.groups.timeout_ms / 2,
-        .managed = group->engine.process.count > 0,
+        .managed = engine_is_managed(&group->engine),
         .probed = group->engine.probed,
         .durable = replication->durable,
         .restart_attempts = (uint32_t)group->engine.restart_attempts,

@@ -58,7 +58,8 @@ enum message {
     MESSAGE_PROCESS_KILL,  /* with all that it started */
     MESSAGE_PROGRAM_START, /* a new run: the one before is killed first */
     MESSAGE_PROGRAM_KILL,
-    MESSAGE_FENCE, /* group_record.fence is earlier than it was: look at it now */
+    /* group_record.fence is earlier than it was: look at it now. Also when it was written for the first time knowing what runs */
+    MESSAGE_FENCE,
     /* reader -> supervisor; findings (warnings too) come in parts, in order, before the frame that ends it */
     MESSAGE_FINDINGS, /* body: part of the text */
     MESSAGE_IMAGE,    /* the file is good; fds[0]: sealed image */

@@ -10,6 +10,7 @@
 #include "process/managed.h"
 #include "process/process.h"
 #include "process/supervise.h"
+#include "process/unit.h"
 #include "role/config.h"
 #include "role/messages.h"
 
@@ -96,12 +97,26 @@ struct output {
     char line[OUTPUT_LINE_MAX];
 };
 
+/* A group's process that systemd runs: what is peculiar to that. */
+struct unit_run {
+    char wanted[UNIT_MAX + 1]; /* in the file: of the next run; "": ours is the process */
+    char name[UNIT_MAX + 1];   /* of the present run */
+    struct unit core;
+    /* Boot clock, as fences are: a unit that may have been running before nines was is killed then, unless the agent has said what it knows of it. */
+    uint64_t doubt;
+    int pid, pidfd, output; /* of the systemctl under way; -1 */
+    struct unit_shown shown;
+    char control_group[CONTROL_GROUP_PATH_MAX]; /* seen with the main process in it; "" */
+    bool silent,
+        warned; /* said already, of this run: systemctl does not answer; systemd restarts it */
+};
+
 /* A group's process or program. */
 struct run {
     struct managed core;
     enum run_kind kind;
     uint32_t slot;
-    int pid, pidfd; /* -1: none */
+    int pid, pidfd; /* of the first process, or a unit's main one; -1: none */
     int stream;     /* a program's, until the agent gets it; -1 */
     bool ended;     /* the leader has, and is not reaped: what it started is looked for */
     bool buried;    /* its end is still to be told */
@@ -112,6 +127,7 @@ struct run {
     int64_t stop_ms;
     struct launch_user user;
     struct output output;
+    struct unit_run unit; /* a process's */
 };
 
 /* What nines runs for groups. */
@@ -183,6 +199,21 @@ void processes_agent_gone(struct supervisor *supervisor); /* its programs have n
 void processes_stop(struct supervisor *supervisor);
 void processes_hurry(struct supervisor *supervisor); /* all are killed */
 bool processes_ended(const struct supervisor *supervisor);
+
+/* ---- supervisor_units.c: for a run whose unit.name is not "" ---- */
+
+enum run_watch { WATCH_END, WATCH_OUTPUT, WATCH_SYSTEMCTL, RUN_WATCHES };
+
+void run_watch(const struct supervisor *supervisor, const struct run *run, int fd,
+               enum run_watch what);
+void run_unwatch(const struct supervisor *supervisor, int fd);
+
+/* Carries out an order, or looks whether time has led to anything. True: it led to *event, which comes next. */
+MUST_USE bool unit_ask(struct supervisor *supervisor, struct run *run, enum unit_event_kind kind,
+                       struct managed_event *event);
+/* The systemctl under way has ended. Likewise. */
+MUST_USE bool unit_answered(struct supervisor *supervisor, struct run *run,
+                            struct managed_event *event);
 
 /* ---- supervisor_output.c ---- */
 

@@ -106,6 +106,7 @@ static bool are_groups_sound(struct image image, const struct config *config)
         if (!is_string(image, groups[i].replication.item.name) || groups[i].slot >= GROUPS_MAX ||
             !are_words(image, groups[i].engine.command) ||
             !are_words(image, groups[i].engine.process) ||
+            !is_string(image, groups[i].engine.unit) || groups[i].engine.unit.count > UNIT_MAX ||
             !is_string(image, groups[i].engine.user) ||
             !is_string(image, groups[i].engine.directory) ||
             !is_between(groups[i].engine.stop_ms, 0, INT32_MAX))

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RUNS = GROUPS_MAX * RUN_KINDS, TIMER = 2 * RUNS, EVENTS_A_TURN = 64 };
+enum { RUNS = GROUPS_MAX * RUN_KINDS, TIMER = RUN_WATCHES * RUNS, EVENTS_A_TURN = 64 };
 
 static const char *const kind_names[RUN_KINDS] = {
     [RUN_PROCESS] = "process", [RUN_PROGRAM] = "program"};
@@ -37,21 +37,19 @@ static struct process_record *record_of(const struct supervisor *supervisor, con
                                     : &supervisor->board->programs[run->slot];
 }
 
-/* A group that the agent has not spoken of yet is fenced by nobody; programs write nothing of their own accord, so they go with the process that they would have to reach. */
+/* A process that nines started for a group of which the agent has not spoken yet is fenced by nobody; programs write nothing of their own accord, so they go with the process
+ * that they would have to reach. */
 static uint64_t fence_of(const struct supervisor *supervisor, const struct run *run)
 {
     const struct group_record *record = &supervisor->board->groups[run->slot];
+    uint64_t fence = counted(&record->at) == 0 ? FENCE_NEVER : counted(&record->fence);
 
-    return run->kind == RUN_PROGRAM || counted(&record->at) == 0 ? FENCE_NEVER
-                                                                 : counted(&record->fence);
+    if (run->kind == RUN_PROGRAM)
+        return FENCE_NEVER;
+    return fence < run->unit.doubt ? fence : run->unit.doubt;
 }
 
-/* ---- what epoll tells: which run, and whether of its pidfd or its output ---- */
-
-static uint32_t token(const struct run *run, bool output)
-{
-    return (run->slot * RUN_KINDS + (uint32_t)run->kind) * 2 + output;
-}
+/* ---- what epoll tells: which run, and what of it ---- */
 
 static void watch(const struct supervisor *supervisor, int fd, uint32_t what)
 {
@@ -63,18 +61,30 @@ static void watch(const struct supervisor *supervisor, int fd, uint32_t what)
                   log_text("error.message", strerror(errno)));
 }
 
-static void unwatch(const struct supervisor *supervisor, int fd)
+void run_watch(const struct supervisor *supervisor, const struct run *run, int fd,
+               enum run_watch what)
+{
+    watch(supervisor, fd,
+          (run->slot * RUN_KINDS + (uint32_t)run->kind) * RUN_WATCHES + (uint32_t)what);
+}
+
+void run_unwatch(const struct supervisor *supervisor, int fd)
 {
     (void)epoll_ctl(supervisor->processes.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* ---- telling the agent ---- */
 
+/* Its parent alone knows how. */
+#define UNIT_ENDED "the main process of its unit has ended: `systemctl status` says how"
+
 /* How the run ended that was buried a moment ago; or why there is none. */
 static void describe_end(struct run *run, struct process_word *word)
 {
     word->started = run->buried || (!run->why[0] && !run->core.closed);
-    if (run->buried)
+    if (run->buried && run->unit.name[0])
+        snprintf(word->sentence, sizeof word->sentence, UNIT_ENDED);
+    else if (run->buried)
         supervisor_ending(run->status, word->sentence, sizeof word->sentence);
     else if (run->why[0])
         memcpy(word->sentence, run->why, sizeof word->sentence);
@@ -222,13 +232,20 @@ static bool spawn(struct supervisor *supervisor, struct run *run)
     run->status = 0;
     run->stream = ends.stream;
     output_begin(&run->output, ends.readable);
-    watch(supervisor, run->pidfd, token(run, false));
-    watch(supervisor, run->output.fd, token(run, true));
+    run_watch(supervisor, run, run->pidfd, WATCH_END);
+    run_watch(supervisor, run, run->output.fd, WATCH_OUTPUT);
     record_start(supervisor, run);
     return true;
 }
 
 /* ---- ending ---- */
+
+static const char *why_ended(const struct run *run, char *text, size_t cap)
+{
+    if (run->core.fenced)
+        return "its lease ran out";
+    return run->unit.name[0] ? UNIT_ENDED : supervisor_ending(run->status, text, cap);
+}
 
 static void bury(struct supervisor *supervisor, struct run *run)
 {
@@ -237,14 +254,13 @@ static void bury(struct supervisor *supervisor, struct run *run)
 
     if (run->pid < 0)
         return;
-    (void)waitpid(run->pid, &run->status, 0); /* it has ended */
+    if (!run->unit.name[0])
+        (void)waitpid(run->pid, &run->status, 0); /* it has ended */
     if (run->output.fd >= 0)
         output_end(&run->output, run->name, kind_names[run->kind]);
     log_info("a group's process has ended", log_text("nines.group", run->name),
              log_text("nines.program", kind_names[run->kind]), log_number("process.pid", run->pid),
-             log_text("event.reason", run->core.fenced
-                                          ? "its lease ran out"
-                                          : supervisor_ending(run->status, ending, sizeof ending)));
+             log_text("event.reason", why_ended(run, ending, sizeof ending)));
     close(run->pidfd);
     own_close(&run->stream);
     run->pid = run->pidfd = run->stream = -1;
@@ -264,6 +280,34 @@ static bool kill_all(struct run *run)
            info.si_pid == run->pid;
 }
 
+static bool spawn_unit(struct supervisor *supervisor, struct run *run, struct managed_event *event)
+{
+    must(run->pid < 0);
+    run->why[0] = '\0';
+    run->ended = false;
+    run->status = 0;
+    return unit_ask(supervisor, run, UNIT_ASK_START, event);
+}
+
+/* The same, of what systemd runs: an action is under way until it is told how it went. */
+static bool act_on_unit(struct supervisor *supervisor, struct run *run, enum managed_action action,
+                        struct managed_event *event)
+{
+    switch (action) {
+    case MANAGED_SPAWN:
+        return spawn_unit(supervisor, run, event);
+    case MANAGED_TERM:
+        return unit_ask(supervisor, run, UNIT_ASK_STOP, event);
+    case MANAGED_KILL_ALL:
+        return unit_ask(supervisor, run, UNIT_ASK_KILL, event);
+    case MANAGED_TELL_STARTED:
+    case MANAGED_TELL_ENDED:
+        tell(supervisor, run, action == MANAGED_TELL_STARTED);
+        return false;
+    }
+    never("an action that does not exist");
+}
+
 /* True: the action leads to *event, which comes next. */
 static bool act(struct supervisor *supervisor, struct run *run, enum managed_action action,
                 struct managed_event *event)
@@ -277,10 +321,7 @@ static bool act(struct supervisor *supervisor, struct run *run, enum managed_act
         return false;
     case MANAGED_KILL_ALL:
         event->kind = MANAGED_GONE;
-        if (!kill_all(run))
-            return false;
-        bury(supervisor, run);
-        return true;
+        return kill_all(run);
     case MANAGED_TELL_STARTED:
         tell(supervisor, run, true);
         return false;
@@ -296,10 +337,42 @@ static void count_kill(struct supervisor *supervisor, const struct run *run,
 {
     struct process_record *record = record_of(supervisor, run);
 
+    if (before->state == MANAGED_ABSENT) { /* of a unit, of which nothing is known */
+        if (run->core.fenced && !before->fenced)
+            log_warning(
+                "a unit that may have been running before nines was is killed: its lease ran out",
+                log_text("nines.group", run->name), log_text("nines.unit", run->unit.name));
+        return;
+    }
     if (run->core.state == MANAGED_KILLED && before->state != MANAGED_KILLED && !run->ended)
         count(&record->kills, 1);
     if (run->core.fenced && !before->fenced)
         count(&record->fenced, 1);
+}
+
+/* A unit that was left by a nines that was killed may be a primary: its lease, of which nothing is known any more, ends within the length of one. */
+static uint64_t doubt_now(const struct supervisor *supervisor)
+{
+    return (uint64_t)after_ms(clock_boot(), supervisor->current.config->failover.lease_ms).ns;
+}
+
+/* Nothing of the run before is left; what runs next, the file says. */
+static void settle(struct supervisor *supervisor, struct run *run,
+                   const struct managed_event *event)
+{
+    bool over = event->kind == MANAGED_GONE || event->kind == MANAGED_NOT_STARTED;
+
+    if (over)
+        bury(supervisor, run);
+    if (!over && run->core.state != MANAGED_ABSENT)
+        return;
+    if (strcmp(run->unit.name, run->unit.wanted) != 0) {
+        memcpy(run->unit.name, run->unit.wanted, sizeof run->unit.name);
+        run->core.elsewhere = run->unit.name[0] != '\0';
+        run->unit.doubt = run->core.elsewhere ? doubt_now(supervisor) : FENCE_NEVER;
+    } else if (over) {
+        run->unit.doubt = FENCE_NEVER;
+    }
 }
 
 static void step(struct supervisor *supervisor, struct run *run, enum managed_event_kind kind,
@@ -312,11 +385,15 @@ static void step(struct supervisor *supervisor, struct run *run, enum managed_ev
     while (more) {
         struct managed before = run->core;
 
+        settle(supervisor, run, &event);
+        if (event.kind == MANAGED_STARTED)
+            record_start(supervisor, run);
         managed_step(&run->core, &event, fence_of(supervisor, run), clock_boot(), &actions);
         count_kill(supervisor, run, &before);
         more = false;
         for (uint32_t i = 0; i < actions.count && !more; i++)
-            more = act(supervisor, run, actions.at[i], &event);
+            more = run->unit.name[0] ? act_on_unit(supervisor, run, actions.at[i], &event)
+                                     : act(supervisor, run, actions.at[i], &event);
     }
 }
 
@@ -333,7 +410,10 @@ static void arm(struct supervisor *supervisor)
     struct itimerspec when = {0};
 
     EACH_RUN(supervisor, run)
-    next = earlier(next, managed_deadline(&run->core, fence_of(supervisor, run)));
+    {
+        next = earlier(next, managed_deadline(&run->core, fence_of(supervisor, run)));
+        next = earlier(next, unit_deadline(&run->unit.core));
+    }
     if (next.ns != NEVER.ns) {
         when.it_value.tv_sec = next.ns / NS_PER_S;
         when.it_value.tv_nsec = next.ns > 0 ? next.ns % NS_PER_S : 1;
@@ -344,7 +424,7 @@ static void arm(struct supervisor *supervisor)
 static void step_all(struct supervisor *supervisor, enum managed_event_kind kind)
 {
     EACH_RUN(supervisor, run)
-    if (run->core.state != MANAGED_ABSENT)
+    if (run->core.state != MANAGED_ABSENT || run->core.elsewhere)
         step(supervisor, run, kind, 0);
     arm(supervisor);
 }
@@ -357,8 +437,27 @@ static void on_ended(struct supervisor *supervisor, struct run *run)
         return;
     run->ended =
         true; /* it stays a zombie until nothing of it is left, and would be told again and again */
-    unwatch(supervisor, run->pidfd);
+    run_unwatch(supervisor, run->pidfd);
     step(supervisor, run, MANAGED_MAIN_ENDED, 0);
+}
+
+static void on_systemctl(struct supervisor *supervisor, struct run *run)
+{
+    struct managed_event event;
+
+    if (unit_answered(supervisor, run, &event))
+        step(supervisor, run, event.kind, 0);
+}
+
+/* Time has passed: a systemctl may have hung for too long, or a unit is to be looked at again. */
+static void look_at_units(struct supervisor *supervisor)
+{
+    struct managed_event event;
+
+    EACH_RUN(supervisor, run)
+    if (passed(unit_deadline(&run->unit.core), clock_boot()) &&
+        unit_ask(supervisor, run, UNIT_TICK, &event))
+        step(supervisor, run, event.kind, 0);
 }
 
 static void on_event(struct supervisor *supervisor, uint32_t what)
@@ -370,9 +469,11 @@ static void on_event(struct supervisor *supervisor, uint32_t what)
         (void)!read(supervisor->processes.timer_fd, &rung, sizeof rung);
         return;
     }
-    run = &supervisor->processes.runs[what / 2];
-    if (what % 2 == 0)
+    run = &supervisor->processes.runs[what / RUN_WATCHES];
+    if (what % RUN_WATCHES == WATCH_END)
         on_ended(supervisor, run);
+    else if (what % RUN_WATCHES == WATCH_SYSTEMCTL)
+        on_systemctl(supervisor, run);
     else if (run->output.fd >= 0)
         output_read(&run->output, run->name, kind_names[run->kind]);
 }
@@ -387,7 +488,8 @@ static bool is_ours(const void *context, int pid)
         if (pid == supervisor->children[i].pid)
             return true;
     for (uint32_t i = 0; i < RUNS; i++)
-        if (pid == supervisor->processes.runs[i].pid)
+        if (pid == supervisor->processes.runs[i].pid ||
+            pid == supervisor->processes.runs[i].unit.pid)
             return true;
     return false;
 }
@@ -400,6 +502,7 @@ void processes_look(struct supervisor *supervisor)
     for (int i = 0; i < got; i++)
         on_event(supervisor, events[i].data.u32);
     tree_reap_orphans(is_ours, supervisor);
+    look_at_units(supervisor);
     step_all(supervisor, MANAGED_TICK);
 }
 
@@ -419,6 +522,8 @@ bool processes_take(struct supervisor *supervisor, const struct frame *frame)
         step(supervisor, &runs[RUN_PROGRAM], MANAGED_START, 0);
     else if (frame->type == MESSAGE_PROGRAM_KILL)
         step(supervisor, &runs[RUN_PROGRAM], MANAGED_KILL, 0);
+    else if (frame->type == MESSAGE_FENCE)
+        runs[RUN_PROCESS].unit.doubt = FENCE_NEVER;
     step_all(supervisor, MANAGED_TICK);
     return true;
 }
@@ -480,12 +585,16 @@ static void follow(struct supervisor *supervisor, struct run *run)
 
     if (!group || strcmp(run->name, name) != 0)
         step(supervisor, run, MANAGED_STOP, run->kind == RUN_PROCESS ? run->stop_ms : 0);
+    run->unit.wanted[0] = '\0';
     if (!group)
         return;
     rename_run(supervisor, run, name);
     user = image_string(image, group->engine.user);
     user = user[0] ? user : role_user(image_string(image, supervisor->current.config->user));
     run->stop_ms = group->engine.stop_ms;
+    if (run->kind == RUN_PROCESS)
+        snprintf(run->unit.wanted, sizeof run->unit.wanted, "%s",
+                 image_string(image, group->engine.unit));
     if (!launch_user_find(&run->user, user, &err))
         log_error("a group's programs cannot be started", log_text("nines.group", name),
                   log_text("error.message", err.text));
@@ -513,6 +622,7 @@ bool processes_open(struct supervisor *supervisor, struct err *err)
             .pidfd = -1,
             .stream = -1,
             .output.fd = -1,
+            .unit = {.doubt = FENCE_NEVER, .pid = -1, .pidfd = -1, .output = -1},
         };
     processes->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     processes->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -4,6 +4,8 @@
 #include "engine/engine.h"
 #include "unit.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 static bool becomes(const char *text, const char *expected, size_t len)
@@ -43,6 +45,38 @@ static void what_does_not_fit_is_refused(void **state)
 /* Texts in an image: "relative" at 8, "/abs" at 24, "bad\q" at 32. */
 static const char texts[48] = "\0\0\0\0\0\0\0\0relative\0\0\0\0\0\0\0\0/abs\0\0\0\0bad\\q";
 
+/* In an image, a unit's name begins at 8. */
+static bool is_refused(const char *name, uint32_t words_of_a_process)
+{
+    char at[320] = "";
+    struct image image = {(const uint8_t *)at, sizeof at};
+    struct engine_config config = {.directory = {300, 1},
+                                   .unit = {8, (uint32_t)strlen(name)},
+                                   .process = {16, words_of_a_process}};
+    const char *key = "";
+    bool refused;
+
+    at[300] = '/';
+    snprintf(at + 8, sizeof at - 8, "%s", name);
+    refused = engine_contradiction(&config, image, &key) != NULL;
+    assert_true(!refused || strcmp(key, "unit") == 0);
+    return refused;
+}
+
+static void a_unit_is_a_service_and_comes_alone(void **state)
+{
+    (void)state;
+    assert_false(is_refused("redis-server@orders.service", 0));
+    assert_false(is_refused("a\\x2db:c_d.service", 0));
+    assert_true(is_refused("redis-server@orders.service", 1));
+    assert_true(is_refused("redis-server", 0));
+    assert_true(is_refused(".service", 0));
+    assert_true(is_refused("--force.service", 0));
+    assert_true(is_refused("a b.service", 0));
+    assert_true(is_refused("../a.service", 0));
+    assert_true(is_refused("redis.socket", 0));
+}
+
 static void contradictions_point_at_their_key(void **state)
 {
     struct image image = {(const uint8_t *)texts, sizeof texts};
@@ -68,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_probe_is_bytes),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(a_unit_is_a_service_and_comes_alone),
         cmocka_unit_test(contradictions_point_at_their_key),
     };
 
