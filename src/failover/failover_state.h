@@ -81,7 +81,6 @@ struct failover {
     uint64_t epoch, version;
     struct group_body body;
     uint64_t served; /* the last epoch in which a primary served */
-    uint32_t last;   /* the last primary, seen to be it without a gap; 0: not known */
 
     struct failover_proposal proposal;
     struct failover_walk walk;
@@ -94,6 +93,7 @@ struct failover {
     struct failover_memory memory[GROUP_MEMBERS_MAX];
     struct position best; /* that anybody was ever known to have in the epoch of the last primary */
 
+    uint32_t last; /* the last primary, seen to be it without a gap; 0: not known */
     uint32_t loss_next;
     struct failover_loss losses[FAILOVER_LOSSES_MAX];
     uint32_t total_count;
