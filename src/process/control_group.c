@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,12 +30,20 @@ static FILE *open_file(const char *path, const char *name, const char *mode)
     return fopen(whole, mode);
 }
 
+/* 0: there is no other. */
+static int next_member(FILE *file)
+{
+    char line[32];
+
+    return file && fgets(line, sizeof line, file) ? (int)strtol(line, NULL, 10) : 0;
+}
+
 static bool has_member(const char *path, int pid)
 {
     FILE *file __attribute__((cleanup(close_file))) = open_file(path, "cgroup.procs", "re");
     int member;
 
-    while (file && fscanf(file, "%d", &member) == 1)
+    while ((member = next_member(file)) > 0)
         if (member == pid)
             return true;
     return false;
@@ -79,7 +88,7 @@ static void kill_members(const char *path)
     FILE *file __attribute__((cleanup(close_file))) = open_file(path, "cgroup.procs", "re");
     int member;
 
-    while (file && fscanf(file, "%d", &member) == 1) {
+    while ((member = next_member(file)) > 0) {
         autoclose int fd = (int)syscall(SYS_pidfd_open, member, 0);
 
         /* The number may have become another's since it was read. */

@@ -24,6 +24,13 @@ sys.exit(code)
 """
 
 
+def removed(group):
+    """What was killed may still be on its way out."""
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return not group.exists()
+
+
 class Unit:
     def __init__(self, command, group, restart="no"):
         self.command = [str(word) for word in command]
@@ -141,5 +148,4 @@ class Systemd:
             if unit.child:
                 unit.child.wait(10)
             if unit.group and (UNIFIED / unit.group).exists():
-                wait_until(lambda unit=unit: "populated 0" in (UNIFIED / unit.group / "cgroup.events").read_text())
-                (UNIFIED / unit.group).rmdir()
+                wait_until(lambda unit=unit: removed(UNIFIED / unit.group), 20, f"{unit.group} is removed")
