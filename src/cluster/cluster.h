@@ -40,8 +40,10 @@ enum {
     CLUSTER_REQUESTS_MAX = 64,       /* outstanding on one node */
 };
 
-/* Leases whose resource begins so, and those of groups, outlive the process that holds them: a proof of its death does not end them, their time does. */
+/* Leases whose resource begins so, and those of groups, outlive the process that holds them: a proof of its death does not end them, their time does. But see cluster_tie. */
 #define CLUSTER_OUTLIVES "address/"
+/* A kernel that closes a dead supervisor's port kills what was tied to it a moment later; a busy one takes longer than an idle one. */
+enum { CLUSTER_GRACE_MS = 100 };
 
 /* ---- opening ---- */
 
@@ -185,6 +187,11 @@ void cluster_answer(struct cluster *cluster, uint64_t ticket, struct bytes bytes
 
 /* The process of this node that used these leases ended, as its own supervisor saw: all of this node's leases are released at once. */
 void cluster_process_died(struct cluster *cluster);
+/*
+ * What acts under a group's lease dies with its node's supervisor, by the kernel's hand (PR_SET_PDEATHSIG): a proof that its node is dead ends the lease too, CLUSTER_GRACE_MS after it. To be
+ * said on every node, as the file has it: the leader's word counts. At most CLUSTER_LEASES_MAX names.
+ */
+void cluster_tie(struct cluster *cluster, const char *resource, bool tied);
 /* This node holds no data of that group any more: its lease is renewed no longer in this epoch, and runs out. Not its: nothing. */
 void cluster_let_go(struct cluster *cluster, const char *resource);
 

@@ -145,7 +145,8 @@ static void arm_deadline(struct cluster *c)
     struct instant next = NEVER, until;
 
     if (c->member && !c->founding)
-        next = earlier(raft_next_deadline(&c->raft), detector_next_deadline(&c->detector));
+        next = earlier(lease_next_burial(c),
+                       earlier(raft_next_deadline(&c->raft), detector_next_deadline(&c->detector)));
     if (c->transfer.on)
         next = earlier(next, c->transfer.until);
     until = tilt_next_deadline(&c->tilt);
@@ -167,6 +168,7 @@ static void on_turn(struct timer *timer)
         return;
     ask_turn(c);
     if (c->member && !c->founding && c->state != CLUSTER_HALTED) {
+        lease_bury(c);
         lease_ask_now(c);
         propose_confirm_leases(c);
         log_turn(c);

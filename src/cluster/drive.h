@@ -78,6 +78,8 @@ struct place {
     bool tilted;
     bool config_differs; /* as last said */
     bool dead;           /* its port was refused to enough of us: proved, of `life` */
+    struct life late;    /* proved dead: what was tied to it is dead too, from `bury` on */
+    struct instant bury; /* NEVER: nothing waits for that */
     bool replaced;       /* it lost its disk: to be added again under its new one */
     char sentence[CLUSTER_SENTENCE_MAX];
 };
@@ -280,6 +282,7 @@ struct cluster {
     bool lease_told[CLUSTER_LEASES_MAX];
     uint64_t lease_epoch[CLUSTER_LEASES_MAX]; /* that was wanted last; 0: none */
     char lease_names[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX];
+    char tied[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX]; /* cluster_tie; "": free */
     bool lease_fresh; /* one is wanted that was not asked for yet */
     struct confirm confirms[DRIVE_CONFIRMS];
     uint64_t confirm_number;
@@ -449,7 +452,10 @@ void lease_step(struct cluster *cluster); /* tells of ends, and ends what was le
 /* Gone at once, for everybody here, and not to be had again without being asked for. */
 void lease_let_go(struct cluster *cluster, uint32_t slot);
 void lease_release_all(struct cluster *cluster);
-uint64_t lease_outliving(const struct cluster *cluster); /* slots, by bit; see CLUSTER_OUTLIVES */
+/* Proved dead: its leases end, but for those of what may live on; those of what is tied to it a grace later. */
+void lease_holder_died(struct cluster *cluster, struct place *place, struct life life);
+void lease_bury(struct cluster *cluster);
+struct instant lease_next_burial(const struct cluster *cluster);
 
 /* ---- drive_members.c ---- */
 void members_open(struct cluster *cluster, const struct charter *had);

@@ -304,7 +304,7 @@ static void died(struct cluster *c, struct life life)
 
     if (place && life_equal(place->life, life))
         place->dead = true;
-    lease_grantor_died(&c->grantor, life, lease_outliving(c));
+    lease_holder_died(c, place, life);
     tell_node(c, FACT_NODE_DIED, life.member, 0, 0,
               "is dead: two voters were reset by it and are refused by its port");
 }
@@ -432,6 +432,8 @@ static void from_member(struct cluster *c, struct place *place, const struct bea
     }
     proof_beat(&c->proof, beat->from);
     place->dead = false;
+    if (life_equal(place->late, beat->from)) /* the proof is void */
+        place->late = (struct life){0};
     raft_peer_tilted(&c->raft, beat->from.member, beat->tilted);
     if (beat->leader != beat->from.member)
         raft_leader_left(&c->raft, beat->from.member, beat->term, now);

@@ -1,5 +1,7 @@
 #include "cluster/drive.h"
 
+#include <stdio.h>
+
 static void tell(struct cluster *c, enum fact_code code, uint32_t slot, const char *what)
 {
     const char *name = c->lease_names[slot];
@@ -244,16 +246,72 @@ static void released(void *context, const struct cluster_answer *answer)
     (void)answer;
 }
 
-/* A reset and a refused port come from a machine whose kernel lives: it keeps an address on its interface, and a group's engine takes writes until it is fenced. */
-uint64_t lease_outliving(const struct cluster *c)
+static bool is_tied(const struct cluster *c, const char *resource)
+{
+    for (uint32_t i = 0; i < CLUSTER_LEASES_MAX; i++)
+        if (strcmp(c->tied[i], resource) == 0)
+            return true;
+    return false;
+}
+
+void cluster_tie(struct cluster *c, const char *resource, bool tied)
+{
+    if (is_tied(c, resource) == tied)
+        return;
+    for (uint32_t i = 0; i < CLUSTER_LEASES_MAX; i++)
+        if (strcmp(c->tied[i], tied ? "" : resource) == 0) {
+            (void)snprintf(c->tied[i], sizeof c->tied[i], "%s", tied ? resource : "");
+            return;
+        }
+}
+
+/*
+ * A reset and a refused port come from a machine whose kernel lives: it keeps an address on its interface, and a group's engine may take writes until it is
+ * fenced, where it is not tied to the process that held the port. Slots, by bit.
+ */
+static uint64_t outliving(const struct cluster *c, bool tied_too)
 {
     uint64_t slots = 0;
 
-    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
-        if (c->document.leases[slot].of_group ||
-            strncmp(c->document.leases[slot].name, CLUSTER_OUTLIVES, strlen(CLUSTER_OUTLIVES)) == 0)
+    for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++) {
+        const struct document_lease *lease = &c->document.leases[slot];
+
+        if (lease->of_group ? tied_too || !is_tied(c, lease->name)
+                            : strncmp(lease->name, CLUSTER_OUTLIVES, strlen(CLUSTER_OUTLIVES)) == 0)
             slots |= 1ULL << slot;
+    }
     return slots;
+}
+
+void lease_holder_died(struct cluster *c, struct place *place, struct life life)
+{
+    lease_grantor_died(&c->grantor, life, outliving(c, true));
+    if (!place)
+        return;
+    place->late = life;
+    place->bury = after_ms(loop_now(c->loop), CLUSTER_GRACE_MS);
+}
+
+void lease_bury(struct cluster *c)
+{
+    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+        struct place *place = &c->places[i];
+
+        if (!place->late.member || !passed(place->bury, loop_now(c->loop)))
+            continue;
+        lease_grantor_died(&c->grantor, place->late, outliving(c, false));
+        place->late = (struct life){0};
+    }
+}
+
+struct instant lease_next_burial(const struct cluster *c)
+{
+    struct instant next = NEVER;
+
+    for (uint32_t i = 0; i < PEERS_MAX; i++)
+        if (c->places[i].late.member)
+            next = earlier(next, c->places[i].bury);
+    return next;
 }
 
 void lease_release_all(struct cluster *c)

@@ -358,6 +358,16 @@ static void settle(struct agent_groups *part, const struct config_group *config)
     open_engine(place);
 }
 
+/* A process that the supervisor began dies with it; what others run does not. */
+static void tie(struct agent_groups *part, const struct config_group *config)
+{
+    char resource[CLUSTER_RESOURCE_MAX];
+
+    snprintf(resource, sizeof resource, "group/%s",
+             image_string(image_now(part), config->replication.item.name));
+    cluster_tie(part->agent->cluster, resource, config->engine.process.count > 0);
+}
+
 void agent_groups_configure(struct agent_groups *part)
 {
     static struct groups_group list[GROUPS_MAX];
@@ -371,6 +381,7 @@ void agent_groups_configure(struct agent_groups *part)
     for (uint32_t i = 0; i < GROUPS_MAX; i++)
         part->places[i].present = false;
     for (uint32_t i = 0; i < ref.count; i++) {
+        tie(part, &groups[i]);
         settle(part, &groups[i]);
         describe(part, &groups[i], &list[i]);
     }
