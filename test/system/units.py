@@ -63,7 +63,15 @@ class Unit:
         if self.pid:
             os.kill(self.pid, number)
 
+    def sweep(self):
+        """What is left in its control group goes with it, as in a unit whose KillMode nobody changed."""
+        with contextlib.suppress(OSError):
+            if self.group:
+                (UNIFIED / self.group / "cgroup.kill").write_text("1")
+
     def show(self):
+        if not self.pid:
+            self.sweep()
         state = "active" if self.pid else "failed" if self.child else "inactive"
         group = f"/{self.group or 'system.slice/unseen.service'}" if self.pid else ""
         return (
@@ -126,6 +134,7 @@ class Systemd:
             unit.signal(signal.SIGTERM)
         elif words == ["kill", "--signal=SIGKILL"]:
             unit.signal(signal.SIGKILL)
+            unit.sweep()
         else:
             return 1, f"Unknown command {words}.\n"
         return 0, ""
@@ -147,5 +156,6 @@ class Systemd:
             unit.signal(signal.SIGKILL)
             if unit.child:
                 unit.child.wait(10)
+            unit.sweep()
             if unit.group and (UNIFIED / unit.group).exists():
                 wait_until(lambda unit=unit: removed(UNIFIED / unit.group), 20, f"{unit.group} is removed")
