@@ -95,7 +95,7 @@ MUST_USE bool launch(const struct launch *launch, int *pid, int *pidfd, struct e
 MUST_USE bool tree_adopt(struct err *err);
 /*
  * Sends SIGKILL to all that belongs to a run: the process `leader`, its session and group, what descends from them, and orphans that carry its tag. Answers how many are
- * left that have not ended, the leader included; it is called until that is 0. The leader is our child and not reaped, so that its number is its own.
+ * left that have not ended, the leader included, and never 0 while /proc cannot be read whole; it is called until that is 0. The leader is our child and not reaped, so that its number is its own.
  */
 uint32_t tree_kill(int leader, const char *tag);
 /* Reaps orphans that have ended; never a process for which `is_ours` is true. */

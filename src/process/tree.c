@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROCESSES_MAX = 32768, ENVIRONMENT_MAX = 64 << 10, ROUNDS_MAX = 64 };
+enum { PROCESSES_MAX = 131072, ENVIRONMENT_MAX = 64 << 10, ROUNDS_MAX = 64 };
 
 struct relation {
     int pid, parent, group, session;
@@ -51,8 +53,16 @@ static bool parse_numbers(const char *text, struct relation *relation)
     return true;
 }
 
+enum reading { READ, VANISHED, UNREADABLE };
+
+/* A process that ends while it is looked at. */
+static enum reading why_not(void)
+{
+    return errno == ENOENT || errno == ESRCH ? VANISHED : UNREADABLE;
+}
+
 /* The name may hold anything, but ends with the last parenthesis. */
-static bool read_relation(int pid, struct relation *relation)
+static enum reading read_relation(int pid, struct relation *relation)
 {
     char path[32], text[512];
     autoclose int fd = -1;
@@ -63,33 +73,70 @@ static bool read_relation(int pid, struct relation *relation)
     fd = open(path, O_RDONLY | O_CLOEXEC);
     len = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (len <= 0)
-        return false;
+        return len < 0 ? why_not() : UNREADABLE;
     text[len] = '\0';
     rest = strrchr(text, ')');
     *relation = (struct relation){.pid = pid};
     if (!rest || strlen(rest) < 4 || !parse_numbers(rest + 3, relation))
-        return false;
+        return UNREADABLE;
     relation->ended = rest[2] == 'Z' || rest[2] == 'X';
-    return true;
+    return READ;
 }
 
-static uint32_t read_all(struct relation *all)
+/* False: there may be more than were read. */
+static bool read_all(struct relation *all, uint32_t *count)
 {
     DIR *directory = opendir("/proc");
     const struct dirent *entry;
-    uint32_t count = 0;
+    bool whole = true;
 
+    *count = 0;
     if (!directory)
-        return 0;
-    while (count < PROCESSES_MAX && (entry = readdir(directory))) {
+        return false;
+    while (errno = 0, (entry = readdir(directory))) {
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
+        enum reading got = VANISHED;
 
-        if (*end == '\0' && pid > 0 && read_relation((int)pid, &all[count]))
-            count++;
+        if (*end != '\0' || pid <= 0)
+            continue;
+        if (*count < PROCESSES_MAX)
+            got = read_relation((int)pid, &all[*count]);
+        whole = whole && *count < PROCESSES_MAX && got != UNREADABLE;
+        *count += got == READ;
     }
+    whole = whole && errno == 0;
     closedir(directory);
-    return count;
+    return whole;
+}
+
+/*
+ * As its owner, where root alone may not: a service that is confined has no CAP_SYS_PTRACE, but may become anybody, so it is the owner for the moment in which
+ * the file is opened and read.
+ */
+static ssize_t read_environment(int pid, char *text, size_t cap)
+{
+    char path[32];
+    struct stat owner;
+    autoclose int fd = -1;
+    ssize_t len = -1;
+
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    if (stat(path, &owner) < 0)
+        return -1;
+    snprintf(path, sizeof path, "/proc/%d/environ", pid);
+    if (geteuid() == 0) {
+        setfsgid(owner.st_gid);
+        setfsuid(owner.st_uid);
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        len = read(fd, text, cap);
+    if (geteuid() == 0) {
+        setfsuid(0);
+        setfsgid(getegid());
+    }
+    return len;
 }
 
 /* A variable of its environment as it was when it began. */
@@ -97,13 +144,8 @@ static bool has_tag(int pid, const char *tag)
 {
     static char text[ENVIRONMENT_MAX];
     size_t size = strlen(tag) + 1;
-    char path[32];
-    autoclose int fd = -1;
-    ssize_t len;
+    ssize_t len = read_environment(pid, text, sizeof text);
 
-    snprintf(path, sizeof path, "/proc/%d/environ", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    len = fd < 0 ? -1 : read(fd, text, sizeof text);
     for (ssize_t at = 0; at + (ssize_t)size <= len;) {
         if (memcmp(text + at, tag, size) == 0)
             return true;
@@ -156,7 +198,7 @@ static void kill_one(const struct relation *relation)
     autoclose int fd = (int)syscall(SYS_pidfd_open, relation->pid, 0);
     struct relation now;
 
-    if (fd < 0 || !read_relation(relation->pid, &now) || now.started != relation->started)
+    if (fd < 0 || read_relation(relation->pid, &now) != READ || now.started != relation->started)
         return;
     (void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
 }
@@ -164,10 +206,12 @@ static void kill_one(const struct relation *relation)
 uint32_t tree_kill(int leader, const char *tag)
 {
     static struct relation all[PROCESSES_MAX];
-    uint32_t count, left = 0;
+    uint32_t count, left;
 
-    (void)kill(-leader, SIGKILL); /* most of it, before anything is searched for */
-    count = read_all(all);
+    /* Most of it, before anything is searched for; the leader may not lead a group yet. */
+    (void)kill(-leader, SIGKILL);
+    (void)kill(leader, SIGKILL);
+    left = read_all(all, &count) ? 0 : 1; /* who was not seen may be one of them */
     qsort(all, count, sizeof *all, compare_pids);
     mark(all, count, leader, tag);
     for (uint32_t i = 0; i < count; i++) {

@@ -9,14 +9,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { WITHIN_MS = 20000 };
 
@@ -205,6 +209,69 @@ static void a_process_is_started_once_and_killed_with_what_it_started(void **sta
     finish();
 }
 
+/* As nines.service has it: root, but without a right to look into others' processes. */
+static void confine(bool confined)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    const uint32_t kept = 1u << CAP_CHOWN | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL;
+
+    assert_int_equal(syscall(SYS_capget, &header, data), 0);
+    data[0].effective = data[0].permitted & (confined ? kept : UINT32_MAX);
+    data[1].effective = confined ? 0 : data[1].permitted;
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+static void what_left_its_session_is_found_by_a_confined_root_too(void **state)
+{
+    char groups[512];
+    int child;
+
+    if (geteuid() != 0)
+        skip();
+    make_path();
+    snprintf(groups, sizeof groups,
+             "  g: {" COMMAND ", process: [/bin/sh, -c, '(setsid sh -c \"echo \\$\\$ >%s; exec "
+             "sleep 1000\" &) ; exec sleep 1001']}\n",
+             path);
+    begin(state, groups);
+    order(MESSAGE_PROCESS_START, 0);
+    (void)await(MESSAGE_PROCESS_STARTED, NULL);
+    child = read_pid();
+    confine(true);
+    order(MESSAGE_PROCESS_KILL, 0);
+    (void)await(MESSAGE_PROCESS_ENDED, NULL);
+    confine(false);
+    tree_reap_orphans(nobody, NULL);
+    assert_false(exists(child));
+    forget_path();
+    finish();
+}
+
+/* Without descriptors nobody can look for what is left of a run, so it may not be said that nothing is. */
+static void an_end_is_not_told_while_nobody_can_look(void **state)
+{
+    struct rlimit before, none;
+    siginfo_t info;
+    int pid;
+
+    begin(state, "  g: {" COMMAND ", process: [sleep, '1000']}\n");
+    order(MESSAGE_PROCESS_START, 0);
+    pid = await(MESSAGE_PROCESS_STARTED, NULL).pid;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    frame = (struct frame){.type = MESSAGE_PROCESS_KILL};
+    assert_true(channel_send(agent, &frame, &(struct err){0}));
+    children_listen(&supervisor, ROLE_AGENT);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    processes_look(&supervisor);
+    assert_int_equal(channel_receive(agent, &frame), CHANNEL_NOTHING);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(await(MESSAGE_PROCESS_ENDED, NULL).status, SIGKILL);
+    finish();
+}
+
 static void an_end_is_told_after_what_was_left_is_gone(void **state)
 {
     char groups[512];
@@ -374,6 +441,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_is_started_once_and_killed_with_what_it_started),
+        cmocka_unit_test(what_left_its_session_is_found_by_a_confined_root_too),
+        cmocka_unit_test(an_end_is_not_told_while_nobody_can_look),
         cmocka_unit_test(an_end_is_told_after_what_was_left_is_gone),
         cmocka_unit_test(a_primary_dies_with_its_lease_and_lives_while_it_is_extended),
         cmocka_unit_test(a_program_gets_a_stream_and_ends_with_its_agent),
