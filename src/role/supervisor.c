@@ -286,8 +286,10 @@ static void wait_and_listen(struct supervisor *supervisor)
         return;
     if (polled.fds[0].revents)
         on_signal(supervisor);
-    if (polled.fds[1].revents)
+    if (polled.fds[1].revents) {
         processes_look(supervisor);
+        decide(supervisor);
+    }
     for (uint32_t i = 2; i < polled.count; i++)
         if (polled.fds[i].revents)
             on_ready_fd(supervisor, polled.slots[i], polled.ends[i]);
