@@ -104,6 +104,15 @@ static void restore_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* nines.service has nines spared when memory runs out; what needs the memory is not. */
+static void be_a_victim_like_others(void)
+{
+    autoclose int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)!write(fd, "0", 1); /* who was made a first victim may have no right to change it */
+}
+
 static void become(const struct launch_user *user)
 {
     gid_t groups[LAUNCH_GROUPS_MAX];
@@ -128,6 +137,7 @@ static _Noreturn void be(const struct launch *launch, const struct environment *
     if (close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
         fail("close the descriptors of", launch->arguments[0]);
     restore_signals();
+    be_a_victim_like_others();
     (void)setsid(); /* a new process leads no group, so it cannot fail */
     become(launch->user);
     /* The kernel forgets this when the user changes. */

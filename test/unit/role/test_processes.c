@@ -323,6 +323,34 @@ static void a_primary_dies_with_its_lease_and_lives_while_it_is_extended(void **
     finish();
 }
 
+static void set_victim(const char *number)
+{
+    autoclose int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    assert_int_equal(write(fd, number, strlen(number)), (ssize_t)strlen(number));
+}
+
+static void when_memory_runs_out_a_process_is_a_victim_like_others(void **state)
+{
+    char file[64], text[16] = {0};
+    int fd;
+
+    set_victim("300");
+    begin(state, "  g: {" COMMAND "}\n");
+    order(MESSAGE_PROGRAM_START, 0);
+    snprintf(file, sizeof file, "/proc/%d/oom_score_adj", await(MESSAGE_PROGRAM_STARTED, &fd).pid);
+    set_victim("0");
+    /* It has been executed, with all that comes before. */
+    assert_int_equal(write(fd, "\n", 1), 1);
+    assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, WITHIN_MS), 1);
+    close(fd);
+    fd = open(file, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(fd, text, sizeof text - 1), 2);
+    assert_string_equal(text, "0\n");
+    close(fd);
+    finish();
+}
+
 static void a_program_gets_a_stream_and_ends_with_its_agent(void **state)
 {
     struct process_word word;
@@ -446,6 +474,7 @@ int main(void)
         cmocka_unit_test(an_end_is_told_after_what_was_left_is_gone),
         cmocka_unit_test(a_primary_dies_with_its_lease_and_lives_while_it_is_extended),
         cmocka_unit_test(a_program_gets_a_stream_and_ends_with_its_agent),
+        cmocka_unit_test(when_memory_runs_out_a_process_is_a_victim_like_others),
         cmocka_unit_test(what_cannot_be_started_is_said),
         cmocka_unit_test(a_group_that_left_the_file_ends),
         cmocka_unit_test(a_stop_asks_first_and_kills_in_the_end),
