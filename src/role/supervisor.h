@@ -43,6 +43,7 @@ struct reading {
     struct child child;
     int image_fd;
     bool refused, killed;
+    bool foreign; /* somebody else than root may have written the file */
     struct buf findings;
 };
 

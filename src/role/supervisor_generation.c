@@ -122,6 +122,26 @@ static bool open_peer_listeners(struct supervisor *supervisor, struct buf *findi
     return good;
 }
 
+/* The file names programs and who they become, root too: then whoever writes it is root. */
+static bool may_run_programs(const struct supervisor *supervisor, struct buf *findings)
+{
+    const struct generation *next = &supervisor->next;
+    const struct config_group *groups =
+        image_items(next->image, next->config->groups, sizeof *groups);
+
+    if (geteuid() != 0 || !supervisor->reading.foreign)
+        return true;
+    for (uint32_t i = 0; i < next->config->groups.count; i++)
+        if (groups[i].engine.command.count || groups[i].engine.process.count) {
+            buf_print(findings,
+                      "error: '%s' says what programs of group '%s' are run by root, and others "
+                      "than root may write it: chown it to root, and chmod go-w\n",
+                      supervisor->file, image_string(next->image, groups[i].replication.item.name));
+            return false;
+        }
+    return true;
+}
+
 static void close_new_listeners(struct supervisor *supervisor)
 {
     struct generation *next = &supervisor->next;
@@ -149,6 +169,7 @@ bool generation_prepare(struct supervisor *supervisor, int image_fd, struct buf 
         fixtures_raise_limit(next->config);
     good = open_listeners(supervisor, findings);
     good = open_peer_listeners(supervisor, findings) && good;
+    good = may_run_programs(supervisor, findings) && good;
     if (!good || !state_prepare(next, findings) || !addresses_prepare(supervisor, findings) ||
         (first && !fixtures_open(&supervisor->fixtures, next, findings))) {
         close_new_listeners(supervisor);

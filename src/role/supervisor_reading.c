@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,14 @@ static bool ask(struct supervisor *supervisor, int file, struct err *err)
     return channel_send(supervisor->reading.child.channel, &frame, err);
 }
 
+static bool is_foreign(int file)
+{
+    struct stat stat;
+
+    return fstat(file, &stat) < 0 || stat.st_uid != 0 || (stat.st_mode & S_IWOTH) ||
+           ((stat.st_mode & S_IWGRP) && stat.st_gid != 0);
+}
+
 static bool execute(struct supervisor *supervisor, struct err *err)
 {
     static const char *const arguments[] = {"role", "reader", NULL};
@@ -54,6 +63,7 @@ static bool execute(struct supervisor *supervisor, struct err *err)
 
     if (file < 0)
         return err_system(err, "read '%s'", supervisor->file);
+    supervisor->reading.foreign = is_foreign(file);
     if (!channel_pair(&ours, &theirs, err))
         return false;
     spawn.channel = theirs;

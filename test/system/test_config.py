@@ -398,3 +398,15 @@ def test_a_file_that_vanished_changes_nothing(system, running):
     running.signal(1)
     wait_until(lambda: running.metric("nines_reloads_refused_total") > refused, 10, "refused")
     assert fetch(running.web, "/id").body == b"a\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root runs programs as nobody else")
+@pytest.mark.parametrize("change", ["owner", "group", "mode"])
+def test_a_file_that_others_may_write_runs_no_programs(change, tmp_path):
+    file = tmp_path / "nines.yaml"
+    file.write_text("nodes: {a: 127.0.0.1}\ngroups: {data: {port: 6379, command: [/bin/cat]}}\n")
+    file.chmod({"group": 0o664, "mode": 0o666}.get(change, 0o644))
+    os.chown(file, 65534 if change == "owner" else 0, 65534 if change == "group" else 0)
+    code, said = nines("run", "-c", str(file), "--node", "a")
+    assert code == EXIT_CONFIG
+    assert "says what programs of group 'data' are run by root, and others than root may write it" in said
