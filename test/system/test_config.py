@@ -410,3 +410,31 @@ def test_a_file_that_others_may_write_runs_no_programs(change, tmp_path):
     code, said = nines("run", "-c", str(file), "--node", "a")
     assert code == EXIT_CONFIG
     assert "says what programs of group 'data' are run by root, and others than root may write it" in said
+
+
+# What the examples of the pages take for granted.
+AROUND = {
+    "nodes": {"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.3"},
+    "pools": {"site": {"backends": ["127.0.0.1:1"]}},
+    "groups": {"orders": {"port": 5432, "command": ["/bin/cat"]}},
+}
+# How many each page has at least.
+EXAMPLES = {"README.md": 3, "docs/addresses.md": 1, "docs/engines.md": 1, "docs/engine-redis.md": 1, "docs/hold.md": 1}
+
+
+def examples(page):
+    """The parts of a page that are configuration: fenced as YAML, or indented below a key of the file."""
+    fenced = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"(?<=\n\n)    (?:groups|services|pools|nodes|addresses):\n(?:    .*\n)+", page)
+    return [yaml.safe_load(text) for text in fenced + indented]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_the_pages_are_good(name, tmp_path):
+    found = examples((Path(__file__).parents[2] / name).read_text())
+    assert len(found) >= EXAMPLES[name]
+    for example in found:
+        file = tmp_path / "nines.yaml"
+        file.write_text(yaml.safe_dump({**AROUND, **example}))
+        code, said = nines("check", "-c", str(file), "--node", "a")
+        assert code == 0, said
