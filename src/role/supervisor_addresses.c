@@ -49,7 +49,8 @@ static struct instant lease_of(const struct supervisor *supervisor, const char *
         uint64_t until = atomic_load_explicit(&record->until, memory_order_acquire);
 
         /* Read between two equal guards, the end is that of this name. */
-        if (until != 0 && board_read(&record->guard, found, record->resource, sizeof found) &&
+        if (until != 0 && until < (uint64_t)NEVER.ns &&
+            board_read(&record->guard, found, record->resource, sizeof found) &&
             counted(&record->guard) == guard && strcmp(found, resource) == 0)
             return (struct instant){(int64_t)until};
     }
