@@ -433,8 +433,10 @@ static bool advise_joining(const struct in_sync *books, const struct group_body 
 
         if (!joins(books, body, follower, now))
             continue;
+        /* In sync it is needed by now as sync needs it: what a laxer mode acknowledged without it is behind the barrier. */
         if (!follower->covered || (mode_now(books, body, NULL, now) == GROUP_SYNC &&
-                                   !life_set_has(&books->needs.members, follower->life)))
+                                   (books->needs.mode != GROUP_SYNC ||
+                                    !life_set_has(&books->needs.members, follower->life))))
             continue;
         life_set_drop(&advice->body.eligible, follower->life.member);
         add(&advice->body.in_sync, follower->life);

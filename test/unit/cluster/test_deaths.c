@@ -19,8 +19,7 @@ struct scene {
 /* A leader that knows one lease of bob's. */
 static void begin(struct scene *scene, const char *name, bool of_group)
 {
-    const struct loop_options options = {
-        .kind = LOOP_EPOLL, .chunks_max = 16, .chunk_bytes = 4096};
+    const struct loop_options options = {.kind = LOOP_EPOLL, .chunks_max = 16, .chunk_bytes = 4096};
     const struct lease_rules rules = {.lease_ns = 2000 * NS_PER_MS, .drift_ppm = 10000};
     struct lease_grantor *grantor;
     struct document_lease *lease;

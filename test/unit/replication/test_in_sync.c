@@ -1,6 +1,7 @@
 /*
  * The primary's books, told as stories of a primary that serves.
  */
+#include "replication/in_sync.h"
 #include "story.h"
 
 static void serves_in(enum group_mode mode, uint8_t min_in_sync)
@@ -361,6 +362,44 @@ static void a_stricter_mode_takes_its_members_in_as_they_have_caught_up(void **s
                  "[ 2400] done -> (joined: it has everything);\n");
 }
 
+/* What one of them alone had acknowledged under the laxer mode may be missing from the other. */
+static void what_counted_in_a_laxer_mode_is_needed_anew_before_it_joins(void **state)
+{
+    const struct instant now = {NS_PER_S};
+    const struct replica_rules rules = {
+        .lag_ms = 3000, .degrade_ms = 2000, .max_lag_bytes = 1 << 20};
+    const struct life self = {1, 1}, other = {2, 1};
+    struct engine_needs needs = {.mode = GROUP_SEMI_SYNC, .acks = 1};
+    struct engine_status status = {.state = ENGINE_RUNNING,
+                                   .role = ENGINE_PRIMARY,
+                                   .position = {6, 1000},
+                                   .follower_count = 1,
+                                   .followers = {{2, true, {6, 1000}}}};
+    struct group_body body = {.primary = 1, .mode = GROUP_SEMI_SYNC, .min_in_sync = 1, .acks = 1};
+    struct life_set lives = {0};
+    struct in_sync_advice advice;
+    struct in_sync books;
+
+    (void)state;
+    life_set_put(&lives, self);
+    life_set_put(&lives, other);
+    life_set_put(&needs.members, other);
+    in_sync_begin(&books, &rules, self, &lives, (struct instant){0});
+    in_sync_told(&books, &needs, &status);
+    body.in_sync = lives;
+    in_sync_heard(&books, &status, now, &body, now);
+    body.mode = GROUP_SYNC;
+    life_set_drop(&body.in_sync, other.member);
+    in_sync_advise(&books, &body, NULL, now, &advice);
+    assert_true(advice.ask);
+    assert_int_equal(advice.needs.mode, GROUP_SYNC);
+    assert_false(advice.propose);
+    in_sync_told(&books, &advice.needs, &status);
+    in_sync_heard(&books, &status, after_ms(now, 1), &body, after_ms(now, 1));
+    in_sync_advise(&books, &body, NULL, after_ms(now, 1), &advice);
+    assert_true(advice.propose);
+}
+
 static void other_acks_are_asked_for_at_once(void **state)
 {
     (void)state;
@@ -435,6 +474,7 @@ int main(void)
         cmocka_unit_test(an_async_set_is_who_is_near_enough),
         cmocka_unit_test(a_looser_mode_takes_effect_at_once),
         cmocka_unit_test(a_stricter_mode_takes_its_members_in_as_they_have_caught_up),
+        cmocka_unit_test(what_counted_in_a_laxer_mode_is_needed_anew_before_it_joins),
         cmocka_unit_test(other_acks_are_asked_for_at_once),
         cmocka_unit_test(what_is_eligible_stays_needed_until_the_document_lets_it_go),
     };
