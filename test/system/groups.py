@@ -193,7 +193,7 @@ class Grouped:
             "restart": {"attempts": 100},
             "directory": str(folder),
             "command": [str(ENGINE), str(folder)],
-            "process": [SERVER, str(self.redis_conf(folder, self.endpoint(group, name)))],
+            "process": [SERVER, str(self.redis_conf(folder, self.endpoint(group, name), own.get("durable", False)))],
             "probe": {"send": "SET nines:probe {epoch}\\r\\n", "expect": "+OK", "timeout": "1s"},
             **own,
             **self.members.get(name, {}),
@@ -203,13 +203,13 @@ class Grouped:
         """The folder in which a member's programs run."""
         return self.system.folder / name / group
 
-    def redis_conf(self, folder, address):
+    def redis_conf(self, folder, address, durable=False):
         folder.mkdir(exist_ok=True)
         host, port = split(address)
         file = folder / "redis.conf"
         file.write_text(
             f"bind {host}\nport {port}\ndir {folder}\nsave ''\nprotected-mode no\nloglevel warning\n"
-            f"include {TOP}/engines/redis.conf\n"
+            f"include {TOP}/engines/redis.conf\nappendfsync {'always' if durable else 'everysec'}\n"
         )
         return file
 

@@ -57,7 +57,8 @@ def stage(tmp_path_factory):
 
         def build():
             system = System(tmp_path_factory.mktemp("faults"))
-            return OnSmallDisks(system, network).start()
+            # Each write is on the disk before it is acknowledged: whoever crashed still has what it had.
+            return OnSmallDisks(system, network, groups={"data": {"durable": True}}).start()
 
         stage = Stage(build)
         try:
