@@ -263,7 +263,8 @@ class Load:
         order = [*first, *(node for node in nodes if node not in first)]
         hosts = ",".join(f"{node.machine.address}:{node.port}" for node in order)
         command = [BINARY, "load", f"redis://{hosts}", "--journal", journal, "--rate", 100, "--for", f"{round(seconds * 1000)}ms",
-                   "--timeout", "10s", "--json"]
+                   "--timeout", "10s", "--attempt", "300ms", "--json"]
+        self.network, self.journal = network, journal
         self.seconds = seconds
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", network.hub_name, *map(str, command)],
@@ -271,6 +272,16 @@ class Load:
 
     def wait(self):
         self.said = self.process.communicate(timeout=self.seconds + 60)
+
+    def verify(self, primary):
+        """What was acknowledged, and what of it is there now that all is healed, at whoever is the primary then."""
+        out, err = subprocess.Popen(
+            ["ip", "netns", "exec", self.network.hub_name, BINARY, "load", "verify", str(self.journal),
+             f"redis://{primary.machine.address}:{REDIS}", "--json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True).communicate(timeout=60)
+        if not out.strip():
+            raise measure.Void(f"the journal cannot be verified: {err}")
+        return json.loads(out.strip().splitlines()[-1])["verdict"]
 
     def result(self):
         out, err = self.said

@@ -314,7 +314,7 @@ static void the_leadership_goes_to_who_holds_nothing(void **state)
     decide();
     view.nodes[A].refuses = false;
     decide();
-    after(29999);
+    after(ADDRESS_LEAD_MS - 1);
     decide();
     view.self = C;
     after(1);
