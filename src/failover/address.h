@@ -19,7 +19,7 @@ enum {
     ADDRESS_STRANGER = 254,    /* a holder that is none of the nodes */
     ADDRESS_SETTLED_MS = 5000, /* well for so long: an address may be moved there without need */
     ADDRESS_GATHER_MS = 1000, /* a new leader waits so long for the words of nodes that are there */
-    ADDRESS_LEAD_MS = 5000,  /* between two wishes to move the leadership */
+    ADDRESS_LEAD_MS = 5000,   /* between two wishes to move the leadership */
 };
 
 struct address_rule {

@@ -249,6 +249,7 @@ static void end(struct sim_event *event)
     struct sim_host *host = &sim->world.host[fault->a];
 
     fault->active = false;
+    sim->faults.ended = sim->world.now;
     SIM_TELL(&sim->world, (int)fault->a, "(no longer: %s)", row->name);
     if (row->down || row->disk)
         repair_disk(sim, host);
@@ -308,9 +309,12 @@ static bool leads(struct sim *sim, uint32_t host)
     return raft && raft->role == RAFT_LEADER;
 }
 
-/* The leader that must stay has just heard from everybody: one more of them can be spared. */
+/* The leader that must stay has just heard from everybody, since the last fault ended: one of them can be spared. */
 static bool is_whole(struct sim *sim)
 {
+    int64_t fresh = 2 * sim->plan.heartbeat_ms * NS_PER_MS,
+            calm = sim->world.now - sim->faults.ended;
+
     const struct sim_host *host = &sim->world.host[sim->checks.steady_host];
     const struct raft *raft = sim->subject->raft(sim, host->index);
 
@@ -319,7 +323,7 @@ static bool is_whole(struct sim *sim)
     for (uint32_t i = 0; i < raft->config.count; i++)
         if (raft->config.members[i].id != raft->options.self &&
             sim_clock_read(host, LOOP_MONOTONIC) - raft->progress[i].heard.ns >
-                2 * sim->plan.heartbeat_ms * NS_PER_MS)
+                (fresh < calm ? fresh : calm))
             return false;
     return true;
 }

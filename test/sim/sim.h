@@ -96,6 +96,7 @@ struct sim_faults {
     struct rng rng;
     struct sim_event next, client, strike;
     struct sim_fault slot[FAULT_SLOTS];
+    int64_t ended;    /* true time at which the last one did */
     uint32_t damaged; /* hosts on whose disk a bit flipped, as bits */
     uint32_t
         wipes_left; /* members that may be removed or lose their disk before all is whole again */
