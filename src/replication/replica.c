@@ -136,6 +136,9 @@ static void on_process(struct replica *r, const struct replica_event *event, str
     if (event->running) {
         r->process = PROCESS_RUNNING;
         r->status_at = now;
+        /* Whoever began it: the next start is one again. */
+        if (r->window.ns == 0)
+            r->window = now;
         return;
     }
     r->killed = false;

@@ -128,6 +128,8 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
     }
     /* It ended while no agent looked, and what it had acknowledged may have gone with it. */
     if (r->process == PROCESS_UNKNOWN) {
+        if (r->window.ns == 0)
+            r->window = now;
         r->surviving = false;
         r->whole = r->whole && r->rules.durable;
     }

@@ -150,10 +150,11 @@ static bool reads_outlook(struct bytes bytes)
 
 static bool reads_order(struct bytes bytes)
 {
-    struct unpack in = unpack_of(bytes_skip(bytes, 1));
+    struct unpack in = unpack_of(bytes);
     struct groups_order read;
     int64_t timeout_ms;
 
+    (void)unpack_u8(&in); /* what kind of message it is */
     return message_read_order(&in, &read, &timeout_ms);
 }
 
