@@ -4,6 +4,7 @@
 #include "cli/events.h"
 #include "cli/show.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -113,7 +114,7 @@ bool group_pause_target(const struct client_options *options, int64_t now_ms, st
             ms > INT64_MAX - now_ms)
             return err_set(err, ERR_USAGE, "--for is a duration like 30m, found '%s'",
                            options->lasting);
-        snprintf(value, sizeof value, "%lld", (long long)(now_ms + ms));
+        snprintf(value, sizeof value, "%" PRId64, now_ms + ms);
     }
     if (!add_key(target, "failover.pause", group_of(options), err))
         return false;

@@ -65,21 +65,21 @@ enum drive_frame {
 /* Another node; its number is that of peer/peer.h. */
 struct place {
     char name[CLUSTER_NAME_MAX]; /* empty: no such place */
-    uint32_t in_list;            /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
     struct life life;
-    struct life reset; /* the life whose open link was reset, until it is linked again */
+    struct life reset;   /* the life whose open link was reset, until it is linked again */
+    struct life late;    /* proved dead: what was tied to it is dead too, from `bury` on */
+    struct instant bury; /* NEVER: nothing waits for that */
     struct found_word word;
     struct instant heard; /* when its newest beat came; {0}: never */
     uint64_t applied, config_hash;
     struct proof_refusals refusals; /* since it was `reset` */
+    uint32_t in_list; /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
     bool linked;
     bool known;   /* has said something */
     bool foreign; /* of another cluster: nothing that it says is believed */
     bool tilted;
     bool config_differs; /* as last said */
     bool dead;           /* its port was refused to enough of us: proved, of `life` */
-    struct life late;    /* proved dead: what was tied to it is dead too, from `bury` on */
-    struct instant bury; /* NEVER: nothing waits for that */
     bool replaced;       /* it lost its disk: to be added again under its new one */
     char sentence[CLUSTER_SENTENCE_MAX];
 };

@@ -73,8 +73,8 @@ struct engine;
 
 /* A member as the engine has to know it. */
 struct engine_member {
-    uint32_t member; /* id; 0: the cluster has no such member yet */
     const char *name;
+    uint32_t member;        /* id; 0: the cluster has no such member yet */
     struct address address; /* of its data service */
 };
 

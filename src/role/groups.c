@@ -2,7 +2,6 @@
 
 #include "base/must.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,11 +124,13 @@ static bool pause_says(const struct groups *groups, const struct document *docum
                        const char *key)
 {
     const struct document_override *override = document_override(document, key);
+    char *end;
     uint64_t until_ms;
 
     if (!override)
         return false;
-    if (sscanf(override->value, "%" SCNu64, &until_ms) != 1)
+    until_ms = strtoull(override->value, &end, 10);
+    if (end == override->value)
         return true;
     return (uint64_t)(loop_read_clock(groups->options.loop, LOOP_WALL).ns / NS_PER_MS) < until_ms;
 }

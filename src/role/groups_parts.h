@@ -59,30 +59,28 @@ struct planned_out {
 /* Lives until it is not in the file any more and nothing that was asked for it is still out. */
 struct group {
     struct groups *owner;
-    bool listed;    /* in the file */
-    uint32_t calls; /* of cluster_ask and cluster_request, that have not come back */
     struct groups_group config;
     char name[GROUP_NAME_MAX], names[GROUP_MEMBERS_MAX][GROUP_NAME_MAX];
     char lease_name[CLUSTER_RESOURCE_MAX];
-    uint32_t self; /* place of this node; GROUP_MEMBERS_MAX: it holds no data of it */
+    uint32_t calls; /* of cluster_ask and cluster_request, that have not come back */
+    bool listed;    /* in the file */
     /* this node's member */
+    bool seen, report_due, reporting, was_published;
+    uint32_t self; /* place of this node; GROUP_MEMBERS_MAX: it holds no data of it */
     struct replica replica;
-    uint64_t seen_version; /* of the document, that the replica was told */
-    bool seen;
+    uint64_t seen_version; /* of the document, that the replica was told, if `seen` */
     struct life_set lives; /* ... and as which runs of all who hold its data */
     struct life life;      /* of this node */
     struct instant lease_until;
     struct proposal_out own, led;
     struct planned_out plan;
-    bool report_due, reporting;
     struct groups_place published;
-    bool was_published;
     /* the leader's */
-    struct failover failover;
     bool leading;
+    uint32_t sample_next;
+    struct failover failover;
     struct heard heard[GROUP_MEMBERS_MAX];
     struct sample samples[GROUPS_SAMPLES];
-    uint32_t sample_next;
     /* what the leader said last, on other nodes */
     struct groups_view told;
     struct instant told_at;

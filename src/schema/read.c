@@ -4,6 +4,7 @@
  * Sections wait in a queue, so that neither the table's nor the file's depth is a depth of calls, and the image is laid out in
  * the tables' order, whatever the file's. What aliases expand to is bounded by the image's limit.
  */
+#include "base/must.h"
 #include "schema/findings.h"
 #include "schema/rows.h"
 #include "schema/scalar.h"
@@ -54,6 +55,7 @@ static const char *kind_word(const struct tree *tree, uint32_t node, char *into)
 /* Further findings are only counted: nobody will read their words. */
 static bool full(const struct reader *reader)
 {
+    must(reader->findings);
     return reader->findings->count >= FINDINGS_MAX;
 }
 
