@@ -12,7 +12,7 @@ from test_engine import minimal_program
 
 GROUP = "sessions"
 PRELUDE = """#!/usr/bin/python3
-import json, os, subprocess, sys, time
+import json, os, signal, subprocess, sys
 
 def answer(order, **more):
     role = {"promote": "primary"}.get(order["command"], "none")
@@ -22,12 +22,12 @@ def answer(order, **more):
 """
 # What a program does with each order: a line of it, and what is then said of the group.
 BAD = {
-    "hangs": ("time.sleep(1000)", "did not answer status within"),
+    "hangs": ("signal.pause()", "did not answer status within"),
     "garbage": ("print('Traceback (most recent call last)', flush=True)", "is no JSON object: `Traceback (most"),
     "exits": ("sys.exit(3)", "closed its output, or ended"),
     "another id": ("answer({**order, 'id': order['id'] + 1})", "the order's"),
     "another epoch": ("answer(order, status={'state': 'running', 'epoch': 'old'})", '"epoch" is "old"'),
-    "twice": ("sys.stdout.write('{}\\n{}\\n'); sys.stdout.flush(); time.sleep(1000)", "more than one line"),
+    "twice": ("sys.stdout.write('{}\\n{}\\n'); sys.stdout.flush(); signal.pause()", "more than one line"),
     "a flood": ("os.write(1, b'x' * 10_000_000)", "a line of more than 64 KiB"),
     "wrong type": ("print(json.dumps([order['id']]), flush=True)", "is no JSON object: `["),
 }

@@ -142,18 +142,18 @@ def test_a_reload_with_a_wrong_group_changes_nothing(build):
 # ---- engines that misbehave ----
 
 ENGINES = {
-    "hangs": "for line in sys.stdin: time.sleep(3600)",
+    "hangs": "for line in sys.stdin: signal.pause()",
     "talks nonsense": "for line in sys.stdin: print('what?', flush=True)",
     "exits": "sys.exit(3)",
     "answers for another order": "for line in sys.stdin: print(json.dumps({'id': 1 << 40, 'outcome': 'done'}), flush=True)",
     "says no more than half": "for line in sys.stdin: print('{', end='', flush=True)",
-    "forks away": "os.fork() and os._exit(0); os.setsid(); time.sleep(3600)",
+    "forks away": "os.fork() and os._exit(0); os.setsid(); signal.pause()",
 }
 
 
 def bad_engine(system, name, begins=""):
     file = system.folder / f"bad-{len(list(system.folder.glob('bad-*')))}"
-    file.write_text(f"#!/usr/bin/python3\nimport json, os, sys, time\n{begins}\n{ENGINES[name]}\n")
+    file.write_text(f"#!/usr/bin/python3\nimport json, os, signal, sys\n{begins}\n{ENGINES[name]}\n")
     file.chmod(0o755)
     return str(file)
 

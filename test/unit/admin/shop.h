@@ -7,6 +7,7 @@
 #include "admin/scene.h"
 #include "base/instant.h"
 #include "base/must.h"
+#include "unit.h"
 
 #include <stdlib.h>
 
@@ -115,4 +116,15 @@ static inline void shop_close(struct shop *shop)
 {
     free(shop->board);
     free(shop->rates);
+}
+
+static inline void assert_summary(struct shop *shop, enum admin_serving serving, bool survives,
+                                  const char *why)
+{
+    struct admin_summary summary;
+
+    scene_summarize(&shop->scene, &summary);
+    assert_int_equal(summary.serving, serving);
+    assert_int_equal(summary.survives, survives);
+    assert_string_equal(summary.why, why);
 }

@@ -194,17 +194,6 @@ static void what_a_slot_held_before_is_not_shown_under_another_name(void **state
     shop_close(&shop);
 }
 
-static void assert_summary(struct shop *shop, enum admin_serving serving, bool survives,
-                           const char *why)
-{
-    struct admin_summary summary;
-
-    scene_summarize(&shop->scene, &summary);
-    assert_int_equal(summary.serving, serving);
-    assert_int_equal(summary.survives, survives);
-    assert_string_equal(summary.why, why);
-}
-
 static void the_summary_counts_groups_as_it_does_pools(void **state)
 {
     struct board_group board = a_group("db");

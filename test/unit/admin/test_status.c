@@ -89,17 +89,6 @@ static void tells_backends_apart(void **state)
     shop_close(&shop);
 }
 
-static void assert_summary(struct shop *shop, enum admin_serving serving, bool survives,
-                           const char *why)
-{
-    struct admin_summary summary;
-
-    scene_summarize(&shop->scene, &summary);
-    assert_int_equal(summary.serving, serving);
-    assert_int_equal(summary.survives, survives);
-    assert_string_equal(summary.why, why);
-}
-
 static void knows_whether_one_more_failure_is_survived(void **state)
 {
     struct shop shop;

@@ -1,4 +1,5 @@
 #include "cli/show.h"
+#include "json_text.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -28,24 +29,6 @@ static const char shop_text[] =
     "'drained_by':'operator','weight':1,'active':2}]},"
     "{'name':'static','algorithm':'ip-hash','usable':1,'backends':[{'address':'f\\u001b[31m:80',"
     "'state':'unchecked','takes_traffic':true,'drained_by':null,'weight':1}]}]}";
-
-/* JSON with single quotes, for reading. */
-static json_t *parse(const char *text)
-{
-    char *copy = strdup(text);
-    json_error_t error;
-    json_t *json;
-
-    assert_non_null(copy);
-    for (char *at = copy; *at; at++)
-        if (*at == '\'')
-            *at = '"';
-    json = json_loads(copy, 0, &error);
-    if (!json)
-        fail_msg("%s", error.text);
-    free(copy);
-    return json;
-}
 
 static void assert_text(struct buf *out, const char *expected)
 {

@@ -2,10 +2,8 @@
  * The cluster's part of `nines status`.
  */
 #include "cli/show.h"
+#include "json_text.h"
 #include "unit.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 static const char well_text[] =
     "{'state':'member','sentence':'','leader':'b','quorum':true,'voters':3,'voters_alive':3,"
@@ -26,24 +24,6 @@ static const char lost_text[] =
     "{'name':'b','role':'voter','state':'dead','in_file':true,'member':2,'heard_ms':61000,"
     "'phi':4806.3,'sentence':'refused'}],"
     "'links':[{'from':'b','to':'a','heard_ms':61000,'suspected':true}],'leases':[]}";
-
-/* JSON with single quotes, for reading. */
-static json_t *parse(const char *text)
-{
-    char *copy = strdup(text);
-    json_error_t error;
-    json_t *json;
-
-    assert_non_null(copy);
-    for (char *at = copy; *at; at++)
-        if (*at == '\'')
-            *at = '"';
-    json = json_loads(copy, 0, &error);
-    if (!json)
-        fail_msg("%s", error.text);
-    free(copy);
-    return json;
-}
 
 static void assert_page(const char *text, bool links, const char *expected)
 {

@@ -2,10 +2,8 @@
  * Groups as `nines status`, `nines group list` and `nines failovers` print them, in 80 columns.
  */
 #include "cli/show.h"
+#include "json_text.h"
 #include "unit.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 static const char groups_text[] =
     "[{'name':'db','engine':'redis','mode':'semi-sync','phase':'serving','primary':'a','target':"
@@ -22,24 +20,6 @@ static const char groups_text[] =
     "{'name':'new','engine':'redis','mode':'sync','phase':'unknown','epoch':0,'sentence':'the "
     "agent "
     "has not begun'}]";
-
-/* JSON with single quotes, for reading. */
-static json_t *parse(const char *text)
-{
-    char *copy = strdup(text);
-    json_error_t error;
-    json_t *json;
-
-    assert_non_null(copy);
-    for (char *at = copy; *at; at++)
-        if (*at == '\'')
-            *at = '"';
-    json = json_loads(copy, 0, &error);
-    if (!json)
-        fail_msg("%s", error.text);
-    free(copy);
-    return json;
-}
 
 static void assert_page(const char *text, bool all, const char *expected)
 {
