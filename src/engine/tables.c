@@ -73,7 +73,8 @@ const struct option engine_options[] = {
      "become."},
     {"directory", OPTION_TEXT, FIELD(directory), 1, 512, "/", AT_RELOAD, 0, "Where both run."},
     {"timeout", OPTION_DURATION, FIELD(timeout_ms), 100, HOURS_MS, "5s", AT_RELOAD, 0,
-     "An order that is not answered by then has failed, and the program is started again."},
+     "An order that is not answered by then has failed, and the program is started again. A data "
+     "service that has begun and does not answer by then is killed, and begins again."},
     {"copy_timeout", OPTION_DURATION, FIELD(copy_ms), 1000, 7 * 24 * HOURS_MS, "1h", AT_RELOAD, 0,
      "The same, for an order to copy or to rewind."},
     {"stop_timeout", OPTION_DURATION, FIELD(stop_ms), 100, HOURS_MS, "20s", AT_RELOAD, 0,

@@ -344,12 +344,21 @@ static void take_in(struct replica *r, const struct replica_event *event, struct
 
 /* ---- what time and the situation say ---- */
 
+/* What has begun needs time until it listens: as much as an order may take. */
+static int64_t patience_ms(const struct replica *r)
+{
+    bool begins = r->down && !r->stuck && r->writes == WRITES_NONE;
+
+    return begins && r->rules.timeout_ms > r->rules.stuck_ms ? r->rules.timeout_ms
+                                                             : r->rules.stuck_ms;
+}
+
 static bool silent(const struct replica *r, struct instant now)
 {
     bool there = r->rules.managed ? r->process == PROCESS_RUNNING : true;
     bool judged = !r->asking || r->order.verb == ENGINE_STATUS;
 
-    return there && judged && passed(after_ms(r->good_at, r->rules.stuck_ms), now);
+    return there && judged && passed(after_ms(r->good_at, patience_ms(r)), now);
 }
 
 /* Its engine says that it is well, and answers no write, though no secondary is waited for. */
@@ -490,7 +499,7 @@ struct instant replica_next_deadline(const struct replica *replica)
     due(r, r->again_at, &deadline);
     due(r, r->retry_at, &deadline);
     due(r, r->propose_at, &deadline);
-    due(r, after_ms(r->good_at, r->rules.stuck_ms), &deadline);
+    due(r, after_ms(r->good_at, patience_ms(r)), &deadline);
     due(r, after_ms(r->window, r->rules.restart_window_ms), &deadline);
     if (r->writes == WRITES_POSSIBLE)
         due(r, (struct instant){r->lease.ns - r->rules.demote_ms * NS_PER_MS}, &deadline);

@@ -19,7 +19,7 @@
 
 struct replica_rules {
     int64_t status_ms;  /* how often the engine is asked; a heartbeat */
-    int64_t timeout_ms; /* of orders, but rewind and copy */
+    int64_t timeout_ms; /* of orders (not of rewind, copy), and until what has begun answers */
     int64_t
         demote_ms; /* a demotion is begun so long before the lease ends, and is answered by then or the process is killed */
     int64_t copy_ms;

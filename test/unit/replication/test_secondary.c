@@ -220,6 +220,42 @@ static void a_stuck_secondary_is_started_anew(void **state)
                  "[ 2400] status -> (engine back); follow 2 in 6;\n");
 }
 
+static void an_engine_that_has_begun_may_take_as_long_as_an_order_to_listen(void **state)
+{
+    struct replica_rules rules = story_rules;
+
+    (void)state;
+    rules.stuck_ms = 300;
+    freezes(&rules);
+    process(false);
+    s.engine.state = ENGINE_STOPPED;
+    process(true);
+    passes(900);
+    assert_int_equal(state_now(), REPLICA_STARTING);
+    passes(200);
+    assert_string_equal(
+        s.story, "[ 1000] ended -> (engine died: killed by signal 9); start;\n"
+                 "[ 2000] time -> (engine stuck: its engine answers nothing in time); kill;\n");
+}
+
+static void an_engine_that_listens_has_no_more_time_than_any(void **state)
+{
+    struct replica_rules rules = story_rules;
+
+    (void)state;
+    rules.stuck_ms = 300;
+    freezes(&rules);
+    process(false);
+    process(true);
+    s.mute = true;
+    passes(400);
+    status_breaks();
+    assert_string_equal(
+        s.story, "[ 1000] ended -> (engine died: killed by signal 9); start;\n"
+                 "[ 1000] status -> (engine back);\n"
+                 "[ 1300] time -> (engine stuck: its engine answers nothing in time); kill;\n");
+}
+
 static void an_engine_that_recovers_for_long_is_left_alone(void **state)
 {
     (void)state;
@@ -261,6 +297,8 @@ int main(void)
         cmocka_unit_test(a_promise_from_before_a_restart_counts),
         cmocka_unit_test(an_answer_about_a_run_that_ended_is_not_listened_to),
         cmocka_unit_test(a_stuck_secondary_is_started_anew),
+        cmocka_unit_test(an_engine_that_has_begun_may_take_as_long_as_an_order_to_listen),
+        cmocka_unit_test(an_engine_that_listens_has_no_more_time_than_any),
         cmocka_unit_test(an_engine_that_recovers_for_long_is_left_alone),
         cmocka_unit_test(a_restarted_member_is_nothing_before_it_has_read_the_document),
     };
