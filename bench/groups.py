@@ -6,13 +6,17 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
+
+import redis
 
 import measure
 import peers
 from peers import TOP, wait_until
 
 REDIS, CLIENTS, SENTINEL = 6379, 6400, 26379
+PATIENCE_S = 75  # so long a group may take to be whole again by itself: a minute is nines's own patience with a process that dies again and again
 SENTINEL_HAS_NO = {"partition of the leader"}  # no lasting leader: one is chosen for each failover
 BINARY = Path(os.environ.get("NINES", TOP / "build/nines"))
 
@@ -33,22 +37,13 @@ logfile {folder}/redis.log
 """
 
 
-def speak(address, port, *words, timeout=1.0):
-    """One command to a Redis, one answer as text."""
-    with socket.create_connection((address, port), timeout=timeout) as stream:
-        stream.settimeout(timeout)
-        stream.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in (str(w).encode() for w in words)))
-        reader = stream.makefile("rb")
-        head = reader.readline().rstrip()
-        if head[:1] == b"$" and head != b"$-1":
-            return reader.read(int(head[1:]) + 2)[:-2].decode()
-        if head[:1] == b"*" and head != b"*-1":
-            return [reader.read(int(reader.readline()[1:]) + 2)[:-2].decode() for _ in range(int(head[1:]))]
-        return head.decode()
+def speak(address, port=REDIS, timeout=1.0):
+    """A connection that is made when it is used, and asks once."""
+    return redis.Redis(address, port, socket_timeout=timeout, socket_connect_timeout=timeout, decode_responses=True)
 
 
 def replication(address):
-    return dict(line.split(":", 1) for line in speak(address, REDIS, "INFO", "replication").splitlines() if ":" in line)
+    return speak(address).info("replication")
 
 
 class Nines(peers.Nines):
@@ -117,15 +112,30 @@ services:
     def switchover(self):
         peers.run([BINARY, "switchover", "data", "--socket", self.folder / "run/nines.sock"])
 
+    def load(self, hosts, journal, seconds):
+        return [BINARY, "load", f"redis://{hosts}", "--journal", journal, "--rate", 100, "--for", f"{round(seconds * 1000)}ms",
+                "--timeout", "10s", "--attempt", "300ms", "--json"]
+
+    @staticmethod
+    def prepare(nodes):
+        """Nothing, before a fault."""
+
+    @staticmethod
+    def by_hand(nodes):
+        """Nothing that a runbook has: it is looked at."""
+        print("\n".join(node.account() for node in nodes), file=sys.stderr, flush=True)
+
 
 class Sentinel(peers.Node):
     title = "Sentinel"
-    port = REDIS
+    port = SENTINEL
+    timing = {"default": (30000, 180000), "tight": (500, 1000)}  # down-after and failover-timeout
 
     def __init__(self, machine, folder, machines, profile):
         super().__init__(machine, folder)
         self.machines = machines
-        down, timeout = {"default": (30000, 180000), "tight": (500, 1000)}[profile]
+        self.profile = profile
+        down, timeout = self.timing[profile]
         (folder / "redis.conf").write_text(redis_config(folder, machine.address))
         (folder / "sentinel.conf").write_text(f"""
 port {SENTINEL}
@@ -149,18 +159,12 @@ sentinel failover-timeout data {timeout}
                                 stderr=subprocess.DEVNULL, start_new_session=True)
 
     def start_redis(self):
-        follows = [] if self.machine is self.machines[0] and not self.redis else ["--replicaof", *self.elsewhere()]
+        """It follows whom the Sentinels name, unless that is itself: what a runbook says, and what they would tell it a moment later."""
+        named = self.machines[0].address
+        if self.redis:
+            named = named_by([machine for machine in self.machines if machine is not self.machine]) or named
+        follows = [] if named == self.machine.address else ["--replicaof", named, REDIS]
         self.redis = self.spawn("redis-server", self.folder / "redis.conf", *follows)
-
-    def elsewhere(self):
-        """Whom a Redis that comes back has to follow: what a runbook says, and what Sentinel would tell it a moment later."""
-        for machine in self.machines:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                if machine is not self.machine or not self.redis:
-                    host, port = speak(machine.address, SENTINEL, "SENTINEL", "get-master-addr-by-name", "data")
-                    if host != self.machine.address:
-                        return [host, port]
-        return [self.machines[0].address, str(REDIS)]
 
     def start(self):
         if not self.redis or self.redis.poll() is not None:
@@ -192,7 +196,7 @@ sentinel failover-timeout data {timeout}
         self.kill()
 
     def primary(self):
-        host, _ = speak(self.machine.address, SENTINEL, "SENTINEL", "get-master-addr-by-name", "data")
+        host, _ = speak(self.machine.address, SENTINEL).sentinel_get_master_addr_by_name("data")
         name = next(name for name, machine in zip("abcde", self.machines) if machine.address == host)
         return name if replication(host)["role"] == "master" else None
 
@@ -200,23 +204,67 @@ sentinel failover-timeout data {timeout}
         return self.primary()
 
     def account(self):
-        with contextlib.suppress(OSError):
-            return f"---- {self.name}\n{speak(self.machine.address, REDIS, 'INFO', 'replication')}"
-        return f"---- {self.name} does not answer"
+        try:
+            return f"---- {self.name} names {self.primary()}; {replication(self.machine.address)}"
+        except (redis.RedisError, TypeError) as error:
+            return f"---- {self.name}: {error}"
 
     def is_whole(self):
-        if speak(self.machine.address, SENTINEL, "SENTINEL", "ckquorum", "data")[:3] != "+OK":
-            return False
+        """Its Sentinel knows all and misses nobody; its Redis is the primary that this names, or hears one, perhaps through another."""
+        sentinel = speak(self.machine.address, SENTINEL)
+        known = sentinel.sentinel_master("data")
+        replicas = [one for one in sentinel.sentinel_slaves("data") if not one["is_sdown"] and not one["is_disconnected"]]
         found = replication(self.machine.address)
-        if found["role"] == "master":
-            return True  # Sentinel may leave one replica behind another: data flows all the same
-        return found["master_link_status"] == "up"
+        return (known["flags"] == "master" and known["num-other-sentinels"] == 2 and len(replicas) == 2
+                and (self.primary() == self.name if found["role"] == "master" else found["master_link_status"] == "up"))
 
     def switchover(self):
         for machine in self.machines:
-            with contextlib.suppress(OSError):
-                if speak(machine.address, SENTINEL, "SENTINEL", "failover", "data").startswith("+"):
-                    return
+            with contextlib.suppress(redis.RedisError):
+                speak(machine.address, SENTINEL).sentinel_failover("data")
+                return
+
+    def load(self, hosts, journal, seconds):
+        return [sys.executable, TOP / "bench/sentinel-load", hosts, "--journal", journal, "--rate", 100, "--for", seconds,
+                "--timeout", 10, "--attempt", 0.3]
+
+    @staticmethod
+    def prepare(nodes):
+        """A Sentinel fails nobody over twice within two failover-timeouts, six minutes at the default: it forgets the last one."""
+        if nodes[0].profile == "default":
+            for node in nodes:
+                speak(node.machine.address, SENTINEL).execute_command("SENTINEL RESET", "data")
+
+    @staticmethod
+    def by_hand(nodes):
+        """What a runbook says: choose a primary, let the others follow it, and let every Sentinel watch that one anew."""
+        machines = nodes[0].machines
+        found = {machine.address: replication(machine.address) for machine in machines}
+        masters = [address for address in found if found[address]["role"] == "master"]
+        named = named_by(machines)
+        chosen = named if named in masters else max(masters or found, key=lambda address: found[address]["master_repl_offset"])
+        for address in found:
+            speak(address).slaveof(*((chosen, REDIS) if address != chosen else ()))
+        for machine in machines:
+            watch(machine.address, chosen, *Sentinel.timing[nodes[0].profile])
+
+
+def watch(address, primary, down_ms, timeout_ms):
+    """The Sentinel at the address forgets what it knew, and watches this primary."""
+    sentinel = speak(address, SENTINEL)
+    with contextlib.suppress(redis.ResponseError):
+        sentinel.execute_command("SENTINEL REMOVE", "data")
+    sentinel.execute_command("SENTINEL MONITOR", "data", primary, REDIS, 2)
+    sentinel.execute_command("SENTINEL SET", "data", "down-after-milliseconds", down_ms, "failover-timeout", timeout_ms)
+
+
+def named_by(machines):
+    """Whom most of their Sentinels name; None when nobody answers."""
+    named = []
+    for machine in machines:
+        with contextlib.suppress(redis.RedisError, TypeError):
+            named.append(speak(machine.address, SENTINEL).sentinel_get_master_addr_by_name("data")[0])
+    return max(named, key=named.count, default=None)
 
 
 def leader_of(nodes):
@@ -227,18 +275,32 @@ def leader_of(nodes):
     return next((node for node in nodes if node.name == name), None)
 
 
-def whole(nodes, within=90):
-    """All agree on a primary, and everything follows it; the primary first."""
-
-    def agree():
+def agreed(nodes):
+    """The name of the primary when all agree on it, and everything follows it."""
+    with contextlib.suppress(redis.RedisError, TypeError, StopIteration):
         names = {node.primary() for node in nodes}
-        return names.pop() if len(names) == 1 and all(node.is_whole() for node in nodes) else None
+        if len(names) == 1 and all(node.is_whole() for node in nodes):
+            return names.pop()
+    return None
 
+
+def whole(nodes, within=90):
+    """Waits until all agree and all is there; the primary first."""
     try:
-        name = wait_until(agree, f"{nodes[0].title}: one primary, and all follow it", within)
+        name = wait_until(lambda: agreed(nodes), f"{nodes[0].title}: one primary, and all follow it", within, every=0.02)
     except measure.Void as void:
         raise measure.Void("\n".join([str(void), *(node.account() for node in nodes)])) from None
     return sorted(nodes, key=lambda node: node.name != name)
+
+
+def healed(nodes):
+    """All is whole again, the primary first; and whether it took a hand, at most three times."""
+    for hands in range(3):
+        with contextlib.suppress(measure.Void):
+            return whole(nodes, PATIENCE_S), hands > 0
+        with contextlib.suppress(redis.RedisError):  # what does not answer is tried again
+            nodes[0].by_hand(nodes)
+    return whole(nodes, PATIENCE_S), True
 
 
 @contextlib.contextmanager
@@ -257,13 +319,12 @@ def running(kind, profile, network, folder):
 
 
 class Load:
-    """The client: asks a node that is to survive first, and the others when that does not answer."""
+    """The client: asks a node that is to survive first, and the others when that does not answer. Sentinel's asks its Sentinels so, and the server that they name."""
 
     def __init__(self, network, nodes, journal, seconds, first):
         order = [*first, *(node for node in nodes if node not in first)]
         hosts = ",".join(f"{node.machine.address}:{node.port}" for node in order)
-        command = [BINARY, "load", f"redis://{hosts}", "--journal", journal, "--rate", 100, "--for", f"{round(seconds * 1000)}ms",
-                   "--timeout", "10s", "--attempt", "300ms", "--json"]
+        command = nodes[0].load(hosts, journal, seconds)
         self.network, self.journal = network, journal
         self.seconds = seconds
         self.process = subprocess.Popen(
@@ -282,6 +343,10 @@ class Load:
         if not out.strip():
             raise measure.Void(f"the journal cannot be verified: {err}")
         return json.loads(out.strip().splitlines()[-1])["verdict"]
+
+    def acknowledged_ms(self, number):
+        """When the client had its acknowledgement, since 1970."""
+        return next(int(line.split()[2]) for line in self.journal.read_text().splitlines() if line.startswith(f"ack {number} "))
 
     def result(self):
         out, err = self.said

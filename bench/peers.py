@@ -20,7 +20,7 @@ TOP = Path(__file__).resolve().parent.parent
 WITHIN = 20.0
 
 
-def wait_until(claim, what, within=WITHIN):
+def wait_until(claim, what, within=WITHIN, every=0.002):
     deadline = time.monotonic() + within
     while True:
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
@@ -29,7 +29,7 @@ def wait_until(claim, what, within=WITHIN):
                 return found
         if time.monotonic() > deadline:
             raise measure.Void(f"not within {within} s: {what}")
-        time.sleep(0.002)
+        time.sleep(every)
 
 
 def run(command, **options):
