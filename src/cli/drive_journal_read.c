@@ -127,7 +127,7 @@ bool journal_read_back(struct load_driver *driver, struct ledger *ledger, struct
                       elsewhere ? options->host_count - options->write_count : options->write_count,
                   .attempt_ms = options->attempt_ms},
         .ledger = ledger,
-        .reading = {.end = ledger_size(&ledger->head)},
+        .reading = {.end = ledger_end(ledger)},
     };
 
     timer_init(&reader.timeout, on_timeout);

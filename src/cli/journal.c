@@ -23,6 +23,11 @@ size_t ledger_size(const struct journal_head *head)
     return (size_t)head->planned + JOURNAL_BEYOND;
 }
 
+uint64_t ledger_end(const struct ledger *ledger)
+{
+    return ledger->attempted + JOURNAL_BEYOND;
+}
+
 static void check(const struct ledger *ledger)
 {
     must(ledger->attempted <= ledger->head.planned);

@@ -16,7 +16,7 @@
 enum {
     JOURNAL_IDS_MAX = 20000000,
     JOURNAL_BEYOND =
-        1000, /* keys after the last that are looked for, though nobody asked for them */
+        1000, /* keys after the last that was sent are looked for, though nobody asked for them */
     JOURNAL_CONNECTIONS_MAX = 1024,
     JOURNAL_ERRORS_MAX = 32, /* words told apart; further ones are counted together */
     JOURNAL_WORD_MAX = 24,
@@ -58,6 +58,8 @@ struct ledger {
 uint64_t journal_planned(const struct load_options *options);
 size_t ledger_size(
     const struct journal_head *head); /* items of both arrays, which the caller gives zeroed */
+/* Ids that are read back are below this: a run that ended long before its plan sent none of the rest. */
+uint64_t ledger_end(const struct ledger *ledger);
 void ledger_begin(struct ledger *ledger, const struct journal_head *head, uint8_t *states,
                   uint32_t *acked_after_ms, bool exact);
 void ledger_sent(struct ledger *ledger, uint64_t id);

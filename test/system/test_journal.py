@@ -88,6 +88,20 @@ def test_a_server_that_forgets_is_condemned(redis, journal):
     assert verdict["present"] == server.keys()
 
 
+def test_a_client_that_ends_early_reads_back_what_it_sent_and_not_what_it_planned(redis, journal):
+    server = redis("a")
+    meter = journal(server.address, options=("--for", "1h"))
+    meter.has_acknowledged(50)
+    meter.signal(signal.SIGINT)
+    _, figures = meter.result()
+    assert figures["verdict"]["present"] == figures["acknowledged"] >= 50
+    assert "keyspace_misses:1000\n" in server.ask("info", "stats")
+    code, figures, _ = verify(meter.file, server.address)
+    assert code == 0
+    assert figures["verdict"]["present"] == figures["acknowledged"]
+    assert "keyspace_misses:2000\n" in server.ask("info", "stats")
+
+
 def test_a_client_that_was_killed_leaves_what_it_was_promised(redis, journal):
     server = redis("a")
     meter = journal(server.address, options=("--for", "1h"))

@@ -245,6 +245,7 @@ static void what_is_written_reads_back(void **state)
     assert_true(story.ledger.ended);
     assert_false(story.ledger.torn);
     assert_int_equal(ledger_judge(&story.ledger, -1).unknown_absent, 2);
+    assert_int_equal(ledger_end(&story.ledger), 4 + JOURNAL_BEYOND);
 }
 
 static void a_killed_clients_journal_promises_what_is_whole_in_it(void **state)
@@ -262,6 +263,7 @@ static void a_killed_clients_journal_promises_what_is_whole_in_it(void **state)
     ledger_found(&story.ledger, 10, FOUND_RIGHT);
     assert_int_equal(ledger_judge(&story.ledger, -1).unknown_present, 1);
     assert_int_equal(ledger_judge(&story.ledger, -1).phantoms, 1);
+    assert_int_equal(ledger_end(&story.ledger), 10 + JOURNAL_BEYOND);
 }
 
 static void one_id_acknowledged_twice_is_a_duplicate(void **state)
