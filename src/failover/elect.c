@@ -244,6 +244,17 @@ static int by(int64_t a, int64_t b)
     return a == b ? 0 : a > b ? 1 : -1;
 }
 
+/* What is written meanwhile makes whoever was heard of last the longest: before positions are frozen, all who keep up are as long as each other. */
+static int by_data(const struct question *q, const struct failover_member *m,
+                   const struct failover_member *n)
+{
+    bool moves = q->kind == ELECT_OUTLOOK;
+
+    if (moves && (m->current || n->current))
+        return by(m->current, n->current);
+    return position_compare(m->report.position, n->report.position);
+}
+
 /* In sync everybody who may be chosen has all that was acknowledged; else how far its data goes comes before all. */
 static bool better(const struct question *q, uint32_t a, uint32_t b)
 {
@@ -253,20 +264,20 @@ static bool better(const struct question *q, uint32_t a, uint32_t b)
     int order = 0;
 
     if (data_first && q->kind != ELECT_HANDOVER)
-        order = position_compare(m->report.position, n->report.position);
+        order = by_data(q, m, n);
     if (order == 0)
         order = by(member_flaps(q->f, n->life.member, q->now),
                    member_flaps(q->f, m->life.member, q->now));
     if (order == 0)
         order = by(life_set_has(in_sync, m->life), life_set_has(in_sync, n->life));
     if (order == 0 && q->kind != ELECT_HANDOVER)
-        order = position_compare(m->report.position, n->report.position);
+        order = by_data(q, m, n);
     if (order == 0)
         order = by(m->priority, n->priority);
     if (order == 0 && q->f->walk.on && q->f->walk.from)
         order = by(m->zone == q->f->walk.zone, n->zone == q->f->walk.zone);
     if (order == 0)
-        order = position_compare(m->report.position, n->report.position);
+        order = by_data(q, m, n);
     return order > 0;
 }
 

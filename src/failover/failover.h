@@ -66,6 +66,7 @@ struct failover_member {
     int32_t priority; /* higher is preferred */
     uint32_t zone;    /* number of its zone; equal: the same */
     bool heard;       /* `report` is of this run */
+    bool current;     /* what it has, the primary had moments ago: reports are not of one moment */
     struct instant heard_at;
     struct group_report report;
 };

@@ -41,6 +41,12 @@ static uint64_t lag_of(const struct group *group, const struct group_report *rep
     return (uint64_t)(ns_between(newest, now) / NS_PER_MS);
 }
 
+/* What is no older than this is of now: a report, and what a member has. */
+static int64_t now_ms(const struct group *group)
+{
+    return 10 * group->owner->options.heartbeat_ms;
+}
+
 void leader_hear(struct group *group, uint32_t place, const struct group_report *report)
 {
     struct heard *heard = &group->heard[place];
@@ -96,6 +102,7 @@ static void show_member(const struct group *group, uint32_t place, struct failov
     member->heard = true;
     member->heard_at = heard->at;
     member->report = heard->report;
+    member->current = lag_of(group, &heard->report) <= (uint64_t)now_ms(group);
 }
 
 static void show(const struct group *group, struct failover_view *view)
@@ -264,8 +271,7 @@ void leader_view(const struct group *group, struct groups_view *view)
 
         member->heard =
             shown.members[i].heard &&
-            !passed(after_ms(shown.members[i].heard_at, 10 * group->owner->options.heartbeat_ms),
-                    groups_now(group->owner));
+            !passed(after_ms(shown.members[i].heard_at, now_ms(group)), groups_now(group->owner));
         member->report = shown.members[i].report;
         member->lag_ms = member->heard ? lag_of(group, &member->report) : UINT64_MAX;
         member->eligible = outlook.candidates[i].eligible;

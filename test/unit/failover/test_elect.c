@@ -479,6 +479,56 @@ static void the_outlook_says_who_would_follow(void **state)
         "2 of 3 members in sync would have to promise, 1 would: a is the primary; b is dead");
 }
 
+static uint32_t next(struct world *w)
+{
+    struct failover_outlook outlook;
+
+    failover_outlook(&w->f, &w->view, &outlook);
+    return outlook.winner;
+}
+
+/* Positions that move are heard of at other moments; only who lags is shorter for sure. */
+static void the_outlook_takes_all_who_keep_up_for_equals(void **state)
+{
+    static const enum group_mode modes[] = {GROUP_ASYNC, GROUP_SEMI_SYNC, GROUP_SYNC};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        struct world w;
+
+        world_init(&w, modes[i], modes[i] == GROUP_SEMI_SYNC, 3);
+        world_serving(&w, 100);
+        run(&w);
+        member(&w, B)->priority = 150;
+        member(&w, C)->report.position.offset = 140;
+        member(&w, B)->current = member(&w, C)->current = true;
+        assert_int_equal(next(&w), B);
+        member(&w, C)->priority = 150;
+        assert_int_equal(next(&w), B); /* neither by whoever was heard of last */
+        member(&w, C)->priority = 151;
+        assert_int_equal(next(&w), C);
+        member(&w, C)->report.position.offset = 60;
+        assert_int_equal(next(&w), C);
+        member(&w, C)->current = false;
+        assert_int_equal(next(&w), B);
+    }
+}
+
+/* Frozen, they are of one moment: the longest it is, whatever it was like before. */
+static void what_is_frozen_is_compared_to_the_byte(void **state)
+{
+    struct world w;
+
+    (void)state;
+    lose_a(&w, GROUP_SEMI_SYNC, 1, 3);
+    member(&w, B)->priority = 150;
+    member(&w, B)->current = member(&w, C)->current = true;
+    promises(&w, B, 100);
+    promises(&w, C, 101);
+    run(&w);
+    assert_int_equal(primary(&w), C + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +550,8 @@ int main(void)
         cmocka_unit_test(who_is_never_chosen),
         cmocka_unit_test(who_lacks_nothing_is_chosen),
         cmocka_unit_test(the_outlook_says_who_would_follow),
+        cmocka_unit_test(the_outlook_takes_all_who_keep_up_for_equals),
+        cmocka_unit_test(what_is_frozen_is_compared_to_the_byte),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ static const char *const bench_names[BENCH_NODES] = {"a", "b", "c"};
 struct bench_engine {
     struct engine_status status;
     uint32_t ids[GROUP_MEMBERS_MAX];
+    bool stalls; /* nothing that its primary has reaches it */
 };
 
 struct bench_node {
@@ -93,9 +94,10 @@ static inline void bench_replicate(struct bench *bench, struct bench_node *node)
         if (i == node->index || status->role != ENGINE_PRIMARY || other->status.primary != own ||
             other->status.role != ENGINE_SECONDARY)
             continue;
-        other->status.position = status->position;
-        status->followers[status->follower_count++] =
-            (struct engine_follower){.member = id, .attached = true, .position = status->position};
+        if (!other->stalls)
+            other->status.position = status->position;
+        status->followers[status->follower_count++] = (struct engine_follower){
+            .member = id, .attached = true, .position = other->status.position};
     }
 }
 

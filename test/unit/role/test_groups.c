@@ -286,6 +286,50 @@ static void every_node_knows_what_the_leader_knows(void **state)
     bench_end(&bench);
 }
 
+/* What b has is always a little older than what c has, as if it were heard of at another moment. */
+static void who_is_next_does_not_change_with_what_is_written(void **state)
+{
+    static struct bench bench;
+    struct bench_node *primary = &bench.nodes[0];
+
+    (void)state;
+    bench_begin(&bench);
+    assert_int_equal(bench_primary(&bench), 1);
+    for (uint32_t turn = 0; turn < 1000; turn++) {
+        struct groups_view view;
+
+        primary->engine.status.position.offset += 10;
+        bench.nodes[1].engine.stalls = turn % 50 != 0;
+        bench_replicate(&bench, primary);
+        bench_run_ms(&bench, 3);
+        groups_view(bench_leader(&bench)->groups, 0, &view);
+        assert_int_equal(view.winner, 2);
+    }
+    bench_end(&bench);
+}
+
+/* Nor is one that receives nothing more taken for one that keeps up, while it is in sync. */
+static void who_lags_is_not_next(void **state)
+{
+    static struct bench bench;
+    struct bench_node *primary = &bench.nodes[0];
+    struct groups_view view;
+
+    (void)state;
+    bench_begin(&bench);
+    assert_int_equal(bench_primary(&bench), 1);
+    bench.nodes[1].engine.stalls = true;
+    for (uint32_t turn = 0; turn < 1000; turn++) {
+        primary->engine.status.position.offset += 10;
+        bench_replicate(&bench, primary);
+        bench_run_ms(&bench, 3);
+    }
+    groups_view(bench_leader(&bench)->groups, 0, &view);
+    assert_true(view.members[1].eligible);
+    assert_int_equal(view.winner, 3);
+    bench_end(&bench);
+}
+
 static void workers_are_told_of_changes_alone(void **state)
 {
     struct bench bench;
@@ -411,6 +455,8 @@ int main(void)
         cmocka_unit_test(a_plan_that_is_late_or_nonsense_is_taken_away_and_said),
         cmocka_unit_test(a_node_speaks_for_its_own_member_alone),
         cmocka_unit_test(every_node_knows_what_the_leader_knows),
+        cmocka_unit_test(who_is_next_does_not_change_with_what_is_written),
+        cmocka_unit_test(who_lags_is_not_next),
         cmocka_unit_test(workers_are_told_of_changes_alone),
         cmocka_unit_test(a_lag_that_nobody_tells_of_any_more_is_not_known),
         cmocka_unit_test(a_node_that_closes_its_groups_answers_and_is_called_no_more),
