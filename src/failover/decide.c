@@ -492,6 +492,24 @@ static void switching(struct step *s)
     propose(s, PROPOSE_UNTARGET, &body, false);
 }
 
+static void tell_outlook(struct step *s, const struct failover_outlook *outlook)
+{
+    uint32_t winner = outlook->winner;
+    char loss[64] = "nothing that was acknowledged would be lost";
+
+    if (winner == NOBODY_WINS) {
+        tell(s, FACT_FAILOVER_DRY_RUN, 0, "nobody would take over: %s", outlook->why_nobody);
+        return;
+    }
+    if (outlook->loss_bytes == UINT64_MAX)
+        snprintf(loss, sizeof loss, "nobody knows how much would be lost");
+    else if (outlook->loss_bytes > 0)
+        snprintf(loss, sizeof loss, "about %" PRIu64 " bytes would be lost", outlook->loss_bytes);
+    tell(s, FACT_FAILOVER_DRY_RUN, s->view->members[winner].life.member,
+         "%s would take over within about %" PRId64 " ms, and %s", s->view->members[winner].name,
+         outlook->expected_ms, loss);
+}
+
 static void dry_run(struct step *s)
 {
     struct failover *f = s->f;
@@ -505,12 +523,7 @@ static void dry_run(struct step *s)
     if (passed(f->dry_run_at, s->now)) {
         f->dry_run_at = after_ms(s->now, f->rules.dry_run_ms);
         elect(f, s->view, ELECT_OUTLOOK, s->now, &e);
-        if (e.outlook.winner == NOBODY_WINS)
-            tell(s, FACT_FAILOVER_DRY_RUN, 0, "nobody would take over: %s", e.outlook.why_nobody);
-        else
-            tell(s, FACT_FAILOVER_DRY_RUN, s->view->members[e.outlook.winner].life.member,
-                 "%s would take over within about %" PRId64 " ms",
-                 s->view->members[e.outlook.winner].name, e.outlook.expected_ms);
+        tell_outlook(s, &e.outlook);
         action = &s->out->actions[s->out->count - 1];
         action->record = (struct failover_record){.to = action->about,
                                                   .from = s->view->body.primary,
@@ -688,10 +701,10 @@ enum failover_phase failover_phase_of(const struct failover *f)
 }
 
 void failover_outlook(const struct failover *f, const struct failover_view *view,
-                      struct failover_outlook *out)
+                      struct instant now, struct failover_outlook *out)
 {
     struct elected e;
 
-    elect(f, view, view->exists && view->body.primary ? ELECT_OUTLOOK : ELECT_NOW, f->since, &e);
+    elect(f, view, view->exists && view->body.primary ? ELECT_OUTLOOK : ELECT_NOW, now, &e);
     *out = e.outlook;
 }

@@ -239,6 +239,16 @@ static void count(struct question *q, struct elected *out)
 
 /* ---- who is the best ---- */
 
+/* Of the primary that is replaced; 0: not known. */
+static uint32_t zone_of(const struct question *q)
+{
+    uint32_t place = view_place(q->view, q->view->body.primary);
+
+    if (place != NOBODY_WINS)
+        return q->view->members[place].zone;
+    return q->f->walk.on ? q->f->walk.zone : 0;
+}
+
 static int by(int64_t a, int64_t b)
 {
     return a == b ? 0 : a > b ? 1 : -1;
@@ -274,14 +284,20 @@ static bool better(const struct question *q, uint32_t a, uint32_t b)
         order = by_data(q, m, n);
     if (order == 0)
         order = by(m->priority, n->priority);
-    if (order == 0 && q->f->walk.on && q->f->walk.from)
-        order = by(m->zone == q->f->walk.zone, n->zone == q->f->walk.zone);
+    if (order == 0)
+        order = by(m->zone == zone_of(q), n->zone == zone_of(q));
     if (order == 0)
         order = by_data(q, m, n);
     return order > 0;
 }
 
-/* What of acknowledged writes may be missing from it. */
+/* Two that took different ways since an epoch before may differ by more than their lengths do. */
+static uint64_t missing(const struct failover *f, struct position position)
+{
+    return position.epoch < f->best.epoch ? UINT64_MAX : member_behind(f, position);
+}
+
+/* What of acknowledged writes may be missing from it, by what was last heard of all. */
 static uint64_t loss_of(const struct question *q, const struct elected *out,
                         const struct failover_member *m)
 {
@@ -289,9 +305,9 @@ static uint64_t loss_of(const struct question *q, const struct elected *out,
 
     if (q->kind == ELECT_HANDOVER)
         return 0;
-    if (q->kind == ELECT_UNCLEAN || body->mode == GROUP_ASYNC)
-        return member_behind(q->f, m->report.position);
-    return out->enough ? 0 : member_behind(q->f, m->report.position);
+    if (q->kind == ELECT_UNCLEAN || body->mode == GROUP_ASYNC || !out->enough)
+        return missing(q->f, m->report.position);
+    return 0;
 }
 
 /* Could it still come to count or to win, by promising? */

@@ -185,7 +185,7 @@ void failover_fact(const struct failover_action *action, const char *group, stru
 enum failover_phase failover_phase_of(const struct failover *failover);
 /* What would happen if the primary failed now; costs nothing and changes nothing. For status, dry runs and the hourly fact. */
 void failover_outlook(const struct failover *failover, const struct failover_view *view,
-                      struct failover_outlook *out);
+                      struct instant now, struct failover_outlook *out);
 
 /* ---- the rows of the configuration (tables.c) ---- */
 

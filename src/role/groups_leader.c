@@ -259,7 +259,7 @@ void leader_view(const struct group *group, struct groups_view *view)
     static struct failover_view shown;
 
     show(group, &shown);
-    failover_outlook(&group->failover, &shown, &outlook);
+    failover_outlook(&group->failover, &shown, groups_now(group->owner), &outlook);
     view->outlook = true;
     view->failover = (uint8_t)failover_phase_of(&group->failover);
     view->winner = outlook.winner == UINT32_MAX ? 0 : outlook.winner + 1;

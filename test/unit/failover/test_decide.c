@@ -684,7 +684,8 @@ static void the_dry_run_tells_what_would_happen(void **state)
     dies(&w, B);
     wait_ms(&w, 5000);
     assert_string_equal(
-        w.story, "[ 6000] failover-dry-run: b would take over within about 1800 ms\n"
+        w.story, "[ 6000] failover-dry-run: b would take over within about 1800 ms, and nothing "
+                 "that was acknowledged would be lost\n"
                  "[11000] failover-dry-run: nobody would take over: a is the primary; b is dead\n");
 }
 

@@ -29,7 +29,7 @@ static const char *why_nobody(struct world *w)
 {
     static struct failover_outlook outlook;
 
-    failover_outlook(&w->f, &w->view, &outlook);
+    failover_outlook(&w->f, &w->view, w->now, &outlook);
     assert_int_equal(outlook.winner, NOBODY_WINS);
     return outlook.why_nobody;
 }
@@ -465,14 +465,14 @@ static void the_outlook_says_who_would_follow(void **state)
     world_serving(&w, 100);
     member(&w, C)->report.position.offset = 140;
     run(&w);
-    failover_outlook(&w.f, &w.view, &outlook);
+    failover_outlook(&w.f, &w.view, w.now, &outlook);
     assert_int_equal(outlook.winner, C);
     assert_string_equal(outlook.candidates[A].why, "is the primary");
     assert_true(outlook.loss_bytes == 0);
     assert_int_equal(outlook.expected_ms, 1000 + 500 + 300);
     dies(&w, B);
     run(&w);
-    failover_outlook(&w.f, &w.view, &outlook);
+    failover_outlook(&w.f, &w.view, w.now, &outlook);
     assert_int_equal(outlook.winner, NOBODY_WINS);
     assert_string_equal(
         outlook.why_nobody,
@@ -483,7 +483,7 @@ static uint32_t next(struct world *w)
 {
     struct failover_outlook outlook;
 
-    failover_outlook(&w->f, &w->view, &outlook);
+    failover_outlook(&w->f, &w->view, w->now, &outlook);
     return outlook.winner;
 }
 
@@ -529,6 +529,56 @@ static void what_is_frozen_is_compared_to_the_byte(void **state)
     assert_int_equal(primary(&w), C + 1);
 }
 
+static void the_outlook_prefers_the_zone_of_the_primary(void **state)
+{
+    struct world w;
+    struct failover_outlook outlook;
+
+    (void)state;
+    world_init(&w, GROUP_SYNC, 0, 3);
+    member(&w, C)->zone = member(&w, A)->zone;
+    world_serving(&w, 100);
+    failover_outlook(&w.f, &w.view, w.now, &outlook);
+    assert_int_equal(outlook.winner, C);
+}
+
+/* Nothing else happened since: the window alone has passed. */
+static void the_outlook_forgives_who_flapped_long_ago(void **state)
+{
+    struct world w;
+    struct failover_outlook outlook;
+
+    (void)state;
+    world_init(&w, GROUP_SYNC, 0, 3);
+    world_serving(&w, 100);
+    member(&w, B)->priority = 200;
+    for (uint32_t i = 0; i < 3; i++)
+        w.f.losses[i] = (struct failover_loss){B + 1, w.f.since};
+    failover_outlook(&w.f, &w.view, w.now, &outlook);
+    assert_int_equal(outlook.winner, C);
+    w.now = after_ms(w.now, 600000);
+    failover_outlook(&w.f, &w.view, w.now, &outlook);
+    assert_int_equal(outlook.winner, B);
+}
+
+/* An older epoch may be another way: how much of the newer one is missing, its length does not say. */
+static void what_an_older_epoch_lacks_is_not_known(void **state)
+{
+    struct world w;
+    struct failover_outlook outlook;
+
+    (void)state;
+    world_init(&w, GROUP_ASYNC, 0, 2);
+    world_serving(&w, 100);
+    member(&w, B)->report.position = (struct position){w.view.epoch, 60};
+    failover_outlook(&w.f, &w.view, w.now, &outlook);
+    assert_true(outlook.loss_bytes == 40);
+    member(&w, B)->report.position = (struct position){w.view.epoch - 1, 90};
+    failover_outlook(&w.f, &w.view, w.now, &outlook);
+    assert_int_equal(outlook.winner, B);
+    assert_true(outlook.loss_bytes == UINT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -552,6 +602,9 @@ int main(void)
         cmocka_unit_test(the_outlook_says_who_would_follow),
         cmocka_unit_test(the_outlook_takes_all_who_keep_up_for_equals),
         cmocka_unit_test(what_is_frozen_is_compared_to_the_byte),
+        cmocka_unit_test(the_outlook_prefers_the_zone_of_the_primary),
+        cmocka_unit_test(the_outlook_forgives_who_flapped_long_ago),
+        cmocka_unit_test(what_an_older_epoch_lacks_is_not_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
