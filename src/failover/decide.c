@@ -131,6 +131,11 @@ static void wait_for_answer(struct step *s)
     wake_at(s, p->again);
 }
 
+static bool acts(const struct step *s)
+{
+    return !s->view->paused || order_acts(s->f);
+}
+
 /* ---- there is no group ---- */
 
 static bool first_fits(const struct failover_member *m)
@@ -231,12 +236,18 @@ static void name(struct step *s, const struct elected *e, bool unclean)
 {
     struct failover_walk *walk = &s->f->walk;
     struct group_body body;
+    uint32_t place;
 
     if (!may_propose(s))
         return;
-    body_named(s->f, s->view, e->outlook.winner, unclean, &body);
+    place = orders_choose(s, &e->outlook);
+    if (place == NOBODY_WINS) {
+        wake_at(s, after_ms(s->now, s->f->rules.heartbeat_ms));
+        return;
+    }
+    body_named(s->f, s->view, place, unclean, &body);
     walk->unclean = unclean;
-    walk->lost_bytes = e->outlook.loss_bytes;
+    walk->lost_bytes = e->outlook.candidates[place].loss_bytes;
     walk_to(s, SPAN_PROMOTE);
     propose(s, PROPOSE_NAME, &body, unclean);
 }
@@ -330,7 +341,7 @@ static void recover(struct step *s)
     if (s->f->phase != FAILOVER_STRANDED)
         settle(s, FAILOVER_PROMISING);
     begin_recovery(s);
-    if (s->view->paused && !order_acts(s->f)) {
+    if (!acts(s)) {
         orders_without_primary(s, "failover is paused by an operator");
         return;
     }
@@ -363,18 +374,29 @@ static void isolate(struct step *s)
     propose(s, PROPOSE_ISOLATE, &body, false);
 }
 
-/* Its agent began again: it may say within a lease that its engine has all that it had. If nobody else has it, it alone can. */
+static int64_t longer(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/*
+ * Its agent began again: it may say within a lease that its engine has all that it had. If nobody else has it, it alone can, and only those who accept loss go
+ * on without it.
+ */
 static struct instant due_at(const struct step *s, enum failover_cause cause, bool reborn)
 {
     const struct failover *f = s->f;
-    int64_t delay_ms = f->rules.delay_ms[cause];
+    bool alone = reborn && !others_hold(s->view);
+    int64_t delay_ms = f->phase == FAILOVER_SWITCHING ? 0 : f->rules.delay_ms[cause];
 
-    if (order_isolates(s) || f->phase == FAILOVER_SWITCHING)
-        delay_ms = 0;
-    if (reborn && !others_hold(s->view))
+    if (order_acts(f) && (!alone || order_accepts_loss(f)))
+        return s->now;
+    if (alone && !f->rules.unclean)
         return NEVER;
-    if (reborn && delay_ms < f->rules.lease_ms)
-        delay_ms = f->rules.lease_ms;
+    if (alone)
+        delay_ms = longer(delay_ms, f->rules.unclean_after_ms);
+    if (reborn)
+        delay_ms = longer(delay_ms, f->rules.lease_ms);
     return after_ms(f->walk.noticed, delay_ms);
 }
 
@@ -458,9 +480,11 @@ static void promote(struct step *s)
     enum failover_cause cause = failing(s, &reborn);
 
     begin_promotion(s);
+    if (order_acts(f))
+        orders_without_primary(s, "");
     if (cause == CAUSE_NONE && passed(late, s->now))
         cause = CAUSE_REFUSED;
-    if (cause == CAUSE_NONE || (s->view->paused && !order_acts(f))) {
+    if (cause == CAUSE_NONE || !acts(s)) {
         settle(s, FAILOVER_PROMOTING);
         walk_to(s,
                 f->walk.span == SPAN_VERIFY || is_promoted(s->view) ? SPAN_VERIFY : SPAN_PROMOTE);
@@ -571,7 +595,9 @@ static void serve(struct step *s)
         walk_finish(s);
         orders_served(s);
     }
-    if (cause != CAUSE_NONE && (!s->view->paused || order_acts(s->f))) {
+    if (cause != CAUSE_NONE && acts(s))
+        orders_failing(s, cause);
+    if (cause != CAUSE_NONE && acts(s)) {
         fail_over(s, cause, reborn);
         return;
     }

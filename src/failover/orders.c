@@ -69,6 +69,22 @@ static void propose_target(struct step *s, enum failover_cause cause, uint32_t m
 
 /* ---- an order ---- */
 
+/* Whom it names is a member from now on, since places change with the file. False: there is no such member, and that is answered. */
+static bool pin(struct step *s)
+{
+    struct failover *f = s->f;
+
+    if (f->order.to == UINT32_MAX || f->order_member != 0)
+        return true;
+    if (f->order.to >= s->view->count)
+        answer(s, false, "the group has no such member");
+    else if (s->view->members[f->order.to].life.member == 0)
+        answer(s, false, "%s is no member of the cluster yet", s->view->members[f->order.to].name);
+    else
+        f->order_member = s->view->members[f->order.to].life.member;
+    return f->order_member != 0;
+}
+
 /* To whom; 0: to nobody, and it is answered. */
 static uint32_t choose(struct step *s, const struct elected *e)
 {
@@ -92,6 +108,14 @@ static uint32_t choose(struct step *s, const struct elected *e)
     return m->life.member;
 }
 
+/* Whoever is not there would not be chosen either when the primary is gone. */
+static bool names_the_absent(const struct step *s)
+{
+    uint32_t to = s->f->order.to;
+
+    return to != UINT32_MAX && (to >= s->view->count || !member_well(&s->view->members[to]));
+}
+
 static void take(struct step *s)
 {
     struct failover *f = s->f;
@@ -100,7 +124,9 @@ static void take(struct step *s)
 
     elect(f, s->view, ELECT_HANDOVER, s->now, &e);
     if (f->order.kind == ORDER_FAILOVER && e.outlook.winner == NOBODY_WINS) {
-        if (f->order.accept_loss)
+        if (names_the_absent(s))
+            (void)choose(s, &e);
+        else if (f->order.accept_loss)
             f->order_taken = true;
         else
             answer(s, false, "%s is there, and nobody could follow it without loss: %s",
@@ -176,18 +202,56 @@ void orders_unwell(struct step *s, enum failover_cause cause)
                failover_cause_name(cause));
 }
 
+void orders_failing(struct step *s, enum failover_cause cause)
+{
+    struct failover *f = s->f;
+    char text[MEMBER_TEXT_MAX];
+
+    if (f->order.kind == ORDER_NONE)
+        return;
+    if (f->order.kind == ORDER_SWITCHOVER && !f->order_taken)
+        answer(s, false, "%s cannot hand over: %s", primary_name(s, text),
+               failover_cause_name(cause));
+    else if (order_late(s))
+        answer(s, false, "%s was not replaced in time: %s", primary_name(s, text),
+               failover_cause_name(cause));
+    else
+        wake_at(s, after_ms(f->order_at, f->rules.timeout_ms));
+}
+
+/* What the primary says of it, where that has been heard. */
 void orders_given_up(struct step *s)
 {
+    uint32_t place = view_place(s->view, s->view->body.primary);
     char text[MEMBER_TEXT_MAX], other[MEMBER_TEXT_MAX];
     const char *name = primary_name(s, text);
+    const char *target = view_name(s->view, s->f->body.target, other);
+    const char *why = place == NOBODY_WINS ? "" : s->view->members[place].report.sentence;
 
     tell(s, FACT_SWITCHOVER_FAILED, s->view->body.primary,
-         "%s stays primary: %s did not take over within %" PRId64 " ms", name,
-         view_name(s->view, s->f->body.target, other), s->f->rules.timeout_ms);
+         "%s stays primary: %s did not take over%s%.80s", name, target, why[0] ? ": " : "", why);
     s->f->leave_at = after_ms(s->now, s->f->rules.timeout_ms);
     if (s->f->order.kind != ORDER_NONE)
-        answer(s, false, "%s did not take over in time, and %s stays primary",
-               view_name(s->view, s->f->body.target, other), name);
+        answer(s, false, "%s stays primary: %s did not take over%s%.80s", name, target,
+               why[0] ? ": " : "", why);
+}
+
+uint32_t orders_choose(struct step *s, const struct failover_outlook *outlook)
+{
+    struct failover *f = s->f;
+    char text[MEMBER_TEXT_MAX];
+    uint32_t place;
+
+    if (f->order.kind != ORDER_FAILOVER || f->order.to == UINT32_MAX)
+        return outlook->winner;
+    if (!pin(s))
+        return NOBODY_WINS;
+    place = view_place(s->view, f->order_member);
+    if (place != NOBODY_WINS && outlook->candidates[place].eligible)
+        return place;
+    answer(s, false, "%s %s", view_name(s->view, f->order_member, text),
+           place == NOBODY_WINS ? "left the group" : outlook->candidates[place].why);
+    return NOBODY_WINS;
 }
 
 void orders_without_primary(struct step *s, const char *why_nobody)
@@ -201,6 +265,8 @@ void orders_without_primary(struct step *s, const char *why_nobody)
                why_nobody);
         return;
     }
+    if (!pin(s))
+        return;
     f->order_taken = true;
     if (order_late(s))
         answer(s, false, "nobody took over in time%s%s", why_nobody[0] ? ": " : "", why_nobody);
@@ -221,7 +287,8 @@ void orders_served(struct step *s)
     if (s->f->order_member == 0 || s->f->order_member == primary)
         answer(s, true, "%s is primary in epoch %" PRIu64, name, s->view->epoch);
     else
-        answer(s, false, "%s took over instead: the primary failed meanwhile", name);
+        answer(s, false, "%s took over instead%s", name,
+               s->f->order.kind == ORDER_SWITCHOVER ? ": the primary failed meanwhile" : "");
 }
 
 /* ---- from outside ---- */

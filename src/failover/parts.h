@@ -58,9 +58,12 @@ void count_loss(struct step *s, uint32_t member);
 
 /* ---- orders.c ---- */
 
-void orders_step(struct step *s);                              /* the primary serves */
-void orders_unwell(struct step *s, enum failover_cause cause); /* ... or is not well, and stays */
+void orders_step(struct step *s);                               /* the primary serves */
+void orders_unwell(struct step *s, enum failover_cause cause);  /* ... or is not well, and stays */
+void orders_failing(struct step *s, enum failover_cause cause); /* ... or is to be replaced */
 void orders_without_primary(struct step *s, const char *why_nobody); /* "": somebody wins */
+/* The winner, or whom an operator wants, if that may be chosen too. NOBODY_WINS: it may not, which is answered; without the order the winner is named. */
+uint32_t orders_choose(struct step *s, const struct failover_outlook *outlook);
 void orders_served(struct step *s);   /* another primary serves now */
 void orders_given_up(struct step *s); /* the target is gone, and the primary is still there */
 void answer(struct step *s, bool done, const char *format, ...) PRINTF(3, 4);

@@ -414,9 +414,9 @@ static void another_leader(struct model *m)
     m->out = false;
 }
 
-static void order(struct model *m, enum failover_order_kind kind)
+static void order(struct model *m, enum failover_order_kind kind, uint32_t to)
 {
-    struct failover_order asked = {.number = 1, .kind = kind, .to = UINT32_MAX};
+    struct failover_order asked = {.number = 1, .kind = kind, .to = to};
 
     if (m->f.order.kind == ORDER_NONE)
         failover_ordered(&m->f, &asked, m->now);
@@ -473,12 +473,17 @@ static void write_all(struct model *m)
 
 static void switchover(struct model *m)
 {
-    order(m, ORDER_SWITCHOVER);
+    order(m, ORDER_SWITCHOVER, UINT32_MAX);
 }
 
 static void failover_by_order(struct model *m)
 {
-    order(m, ORDER_FAILOVER);
+    order(m, ORDER_FAILOVER, UINT32_MAX);
+}
+
+static void failover_to_c(struct model *m)
+{
+    order(m, ORDER_FAILOVER, 2);
 }
 
 static void pause_or_resume(struct model *m)
@@ -536,6 +541,7 @@ static const struct event {
     THREE(on_leave),
     THREE(on_load),
     {"failover_by_order", failover_by_order},
+    {"failover_to_c", failover_to_c},
     {"pause_or_resume", pause_or_resume},
 };
 enum { EVENTS = sizeof events / sizeof *events };

@@ -68,11 +68,28 @@ static void a_switchover_that_takes_too_long_is_given_up(void **state)
     world_serving(&w, 100);
     order(&w, ORDER_SWITCHOVER, B, false);
     wait_ms(&w, 20000);
-    assert_string_equal(
-        w.story, "[ 2000] update primary a in sync ab target b\n"
-                 "[12000] update primary a in sync ab\n"
-                 "[12000] switchover-failed: a stays primary: b did not take over within 10000 ms\n"
-                 "[12000] answer 1 refused: b did not take over in time, and a stays primary\n");
+    assert_string_equal(w.story,
+                        "[ 2000] update primary a in sync ab target b\n"
+                        "[12000] update primary a in sync ab\n"
+                        "[12000] switchover-failed: a stays primary: b did not take over\n"
+                        "[12000] answer 1 refused: a stays primary: b did not take over\n");
+}
+
+static void why_it_was_given_up_is_said_where_it_is_known(void **state)
+{
+    struct world w;
+    struct failover_action cleared = {0};
+
+    (void)state;
+    world_init(&w, GROUP_SYNC, 0, 2);
+    world_serving(&w, 100);
+    order(&w, ORDER_SWITCHOVER, B, false);
+    strcpy(member(&w, A)->report.sentence, "its clients did not go");
+    cleared.body = w.view.body;
+    cleared.body.target = 0;
+    world_apply(&w, &cleared);
+    run(&w);
+    assert_string_equal(w.answer, "a stays primary: b did not take over: its clients did not go");
 }
 
 static void a_failure_meanwhile_is_a_failover(void **state)
@@ -287,6 +304,185 @@ static void a_failover_by_order_heeds_no_pause(void **state)
     assert_int_equal(w.view.body.primary, B + 1);
 }
 
+/* ---- an order while something happens already ---- */
+
+/* `a` is dead, and its node is given a minute. */
+static void delayed(struct world *w, bool unclean)
+{
+    struct failover_rules rules = world_rules();
+
+    rules.delay_ms[CAUSE_NODE] = 60000;
+    rules.unclean = unclean;
+    rules.unclean_after_ms = 90000;
+    world_init_with(w, &rules, world_wanted(GROUP_SYNC, 0), 3);
+    world_serving(w, 100);
+    dies(w, A);
+    run(w);
+    assert_int_equal(failover_phase_of(&w->f), FAILOVER_DELAYING);
+}
+
+static void a_failover_by_order_heeds_no_delay(void **state)
+{
+    struct world w;
+
+    (void)state;
+    delayed(&w, false);
+    order(&w, ORDER_FAILOVER, UINT32_MAX, false);
+    assert_int_equal(w.view.body.primary, 0);
+    promises(&w, B, 100);
+    promises(&w, C, 100);
+    run(&w);
+    serves(&w);
+    run(&w);
+    assert_string_equal(w.answer, "b is primary in epoch 3");
+    assert_true(w.done);
+}
+
+static void who_failed_cannot_hand_over(void **state)
+{
+    struct world w;
+
+    (void)state;
+    delayed(&w, false);
+    order(&w, ORDER_SWITCHOVER, B, false);
+    assert_string_equal(w.answer, "a cannot hand over: its node is dead");
+    assert_int_equal(w.view.body.primary, A + 1);
+}
+
+/* The agent of `a` began again, and its node died before it could say what its engine has; nobody else is in sync. */
+static void reborn_alone(struct world *w, bool unclean)
+{
+    delayed(w, unclean);
+    member(w, A)->life.incarnation = 2;
+    member(w, A)->heard = false;
+    life_set_drop(&w->view.body.in_sync, B + 1);
+    life_set_drop(&w->view.body.in_sync, C + 1);
+    run(w);
+}
+
+static void who_alone_has_all_is_waited_for_unless_loss_is_accepted(void **state)
+{
+    struct world w;
+
+    (void)state;
+    reborn_alone(&w, false);
+    wait_ms(&w, 600000);
+    order(&w, ORDER_FAILOVER, UINT32_MAX, false);
+    wait_ms(&w, 10000);
+    assert_string_equal(w.answer, "a was not replaced in time: its node is dead");
+    assert_int_equal(w.view.body.primary, A + 1);
+    order(&w, ORDER_FAILOVER, UINT32_MAX, true);
+    assert_int_equal(w.view.body.primary, 0);
+    promises(&w, B, 90);
+    promises(&w, C, 95);
+    run(&w);
+    assert_int_equal(w.view.body.primary, C + 1);
+    assert_true(w.view.body.unclean);
+}
+
+static void the_file_may_accept_it_too(void **state)
+{
+    struct world w;
+
+    (void)state;
+    reborn_alone(&w, true);
+    wait_ms(&w, 89000);
+    assert_int_equal(w.view.body.primary, A + 1);
+    wait_ms(&w, 1000);
+    assert_int_equal(w.view.body.primary, 0);
+}
+
+/* `a` is gone, `b` would be preferred, and `c` may be chosen as well. */
+static void either_may(struct world *w)
+{
+    delayed(w, false);
+    member(w, B)->priority = 200;
+}
+
+static void an_order_says_who_of_those_that_may(void **state)
+{
+    struct world w;
+
+    (void)state;
+    either_may(&w);
+    order(&w, ORDER_FAILOVER, C, false);
+    promises(&w, B, 100);
+    promises(&w, C, 100);
+    run(&w);
+    assert_int_equal(w.view.body.primary, C + 1);
+    serves(&w);
+    run(&w);
+    assert_true(w.done);
+}
+
+static void whom_it_names_and_who_may_not_is_refused(void **state)
+{
+    (void)state;
+    for (int paused = 0; paused < 2; paused++) {
+        struct world w;
+
+        either_may(&w);
+        w.view.paused = paused;
+        life_set_drop(&w.view.body.in_sync, C + 1);
+        order(&w, ORDER_FAILOVER, C, false);
+        promises(&w, B, 100);
+        promises(&w, C, 100);
+        run(&w);
+        assert_string_equal(w.answer, "c is not in sync");
+        assert_false(w.done);
+        assert_int_equal(w.view.body.primary, 0);
+        wait_ms(&w, 60000);
+        assert_int_equal(w.view.body.primary, paused ? 0 : B + 1);
+    }
+}
+
+static void nobody_is_isolated_for_one_who_is_not_there(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, GROUP_SYNC, 0, 3);
+    world_serving(&w, 100);
+    life_set_drop(&w.view.body.in_sync, B + 1);
+    life_set_drop(&w.view.body.in_sync, C + 1);
+    dies(&w, C);
+    order(&w, ORDER_FAILOVER, C, true);
+    assert_string_equal(w.answer, "c is not in sync");
+    assert_int_equal(w.view.body.primary, A + 1);
+}
+
+/* Whoever asks for another primary while one takes over gets that one, and not a third. */
+static void who_takes_over_already_is_what_was_asked_for(void **state)
+{
+    static const struct {
+        uint32_t to;
+        bool done;
+        const char *answer;
+    } rows[] = {
+        {UINT32_MAX, true, "b is primary in epoch 3"},
+        {B, true, "b is primary in epoch 3"},
+        {C, false, "b took over instead"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world w;
+
+        either_may(&w);
+        wait_ms(&w, 60000);
+        promises(&w, B, 100);
+        promises(&w, C, 100);
+        run(&w);
+        assert_int_equal(failover_phase_of(&w.f), FAILOVER_PROMOTING);
+        order(&w, ORDER_FAILOVER, rows[i].to, false);
+        serves(&w);
+        run(&w);
+        assert_string_equal(w.answer, rows[i].answer);
+        assert_int_equal(w.done, rows[i].done);
+        assert_int_equal(w.view.body.target, 0);
+    }
+}
+
 /* ---- by itself ---- */
 
 static void a_primary_in_maintenance_is_left(void **state)
@@ -341,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_switchover_is_a_target_until_the_other_serves),
         cmocka_unit_test(to_nobody_in_particular_is_to_the_best),
         cmocka_unit_test(a_switchover_that_takes_too_long_is_given_up),
+        cmocka_unit_test(why_it_was_given_up_is_said_where_it_is_known),
         cmocka_unit_test(a_failure_meanwhile_is_a_failover),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(one_order_at_a_time),
@@ -349,6 +546,14 @@ int main(void)
         cmocka_unit_test(with_it_a_primary_that_lives_keeps_its_lease),
         cmocka_unit_test(with_it_the_most_advanced_takes_over),
         cmocka_unit_test(a_failover_by_order_heeds_no_pause),
+        cmocka_unit_test(a_failover_by_order_heeds_no_delay),
+        cmocka_unit_test(who_failed_cannot_hand_over),
+        cmocka_unit_test(who_alone_has_all_is_waited_for_unless_loss_is_accepted),
+        cmocka_unit_test(the_file_may_accept_it_too),
+        cmocka_unit_test(an_order_says_who_of_those_that_may),
+        cmocka_unit_test(whom_it_names_and_who_may_not_is_refused),
+        cmocka_unit_test(nobody_is_isolated_for_one_who_is_not_there),
+        cmocka_unit_test(who_takes_over_already_is_what_was_asked_for),
         cmocka_unit_test(a_primary_in_maintenance_is_left),
         cmocka_unit_test(it_is_tried_again_after_a_while),
         cmocka_unit_test(a_primary_that_left_the_file_is_left),
