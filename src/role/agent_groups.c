@@ -206,7 +206,33 @@ static void on_bound(void *context, uint16_t port)
     atomic_store_explicit(&record_of(place)->probe_port, port, memory_order_release);
 }
 
-/* Where clients of the group come in on this node. False: nothing here listens for them. */
+static bool is_virtual(struct image image, const struct address *address)
+{
+    struct ref ref = config_of(image)->addresses;
+    const struct config_address *addresses = image_items(image, ref, sizeof *addresses);
+    struct address without_port = *address;
+
+    without_port.port = 0;
+    for (uint32_t i = 0; i < ref.count; i++)
+        if (address_equal(&addresses[i].address, &without_port))
+            return true;
+    return false;
+}
+
+/* A virtual address leads to the node that has it, where the clients of a primary that does not serve yet wait. */
+static bool own_door(struct image image, struct ref ref, struct address *address)
+{
+    const struct balancer_listen *listens = image_items(image, ref, sizeof *listens);
+
+    for (uint32_t i = 0; i < ref.count; i++)
+        if (!is_virtual(image, &listens[i].address)) {
+            *address = listens[i].address;
+            return true;
+        }
+    return false;
+}
+
+/* Where clients of the group come in on this node. False: nothing here listens for them but on virtual addresses. */
 static bool door_of(const struct agent_group *place, struct address *address)
 {
     struct image image = image_now(place->owner);
@@ -214,16 +240,10 @@ static bool door_of(const struct agent_group *place, struct address *address)
     const struct balancer_service *services =
         image_items(image, config->services, sizeof *services);
 
-    for (uint32_t i = 0; i < config->services.count; i++) {
-        const struct balancer_listen *listens =
-            image_items(image, services[i].listen, sizeof *listens);
-
-        if (!services[i].grouped || services[i].group_slot != place->slot ||
-            services[i].role != SERVICE_PRIMARY || services[i].listen.count == 0)
-            continue;
-        *address = listens[0].address;
-        return true;
-    }
+    for (uint32_t i = 0; i < config->services.count; i++)
+        if (services[i].grouped && services[i].group_slot == place->slot &&
+            services[i].role == SERVICE_PRIMARY && own_door(image, services[i].listen, address))
+            return true;
     return false;
 }
 

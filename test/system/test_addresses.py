@@ -13,6 +13,7 @@ import pytest
 
 import network as networks
 from distributed import Distributed
+from groups import Archipelago
 from harness import BINARY, EchoServer, wait_until
 
 pytestmark = [
@@ -348,3 +349,19 @@ def test_what_a_killed_run_left_is_removed_at_the_next_start(build):
     assert has(cluster["a"], FRONT)
     cluster["a"].start()
     assert "that an earlier run left was removed" in cluster["a"].output()
+
+
+def test_a_group_behind_an_address_is_taken_over_on_nodes_that_do_not_have_it(system, network):
+    """A new primary tries a write through a door of its own node, and that address is another node's."""
+    cluster = Archipelago(system, network, addresses={"front": f"{FRONT}/24"},
+                          services={"db": {"listen": f"{FRONT}:80", "protocol": "tcp", "group": "data"}})
+    try:
+        cluster.start()
+        cluster.whole()
+        (holder,) = wait_until(lambda: [n for n in cluster if has(n, FRONT)], 20, f"{FRONT} is somewhere")
+        for node in cluster:
+            if node is not cluster.whole():
+                cluster["a"].order("switchover", "data", "--to", node.node)
+        assert has(holder, FRONT)
+    finally:
+        cluster.end()
