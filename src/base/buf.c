@@ -1,6 +1,5 @@
 #include "base/buf.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { FIRST_CAP = 256 };
@@ -127,4 +126,9 @@ void buf_clear(struct buf *buf)
 {
     buf->len = 0;
     buf->full = false;
+}
+
+bool buf_write(const struct buf *buf, FILE *file)
+{
+    return buf->len == 0 || fwrite(buf->at, 1, buf->len, file) == buf->len;
 }

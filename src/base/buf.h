@@ -11,6 +11,7 @@
 #include "base/must.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 struct buf {
     uint8_t *at;
@@ -35,6 +36,8 @@ void buf_print(struct buf *buf, const char *format, ...) PRINTF(2, 3);
 /* Forgets the first `count` bytes and moves the rest to the front. */
 void buf_drop(struct buf *buf, size_t count);
 void buf_clear(struct buf *buf); /* empty and no longer full; storage is kept */
+/* All of it, to a stream; of an empty one, which may have no storage, nothing. False: it could not be written. */
+bool buf_write(const struct buf *buf, FILE *file);
 
 static inline struct bytes buf_bytes(const struct buf *buf)
 {

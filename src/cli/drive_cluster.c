@@ -32,8 +32,7 @@ void order_dump(json_t *json)
 
 static void print(struct buf *out)
 {
-    if (out->len)
-        fwrite(out->at, 1, out->len, stdout);
+    buf_write(out, stdout);
     buf_fini(out);
 }
 

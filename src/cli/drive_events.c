@@ -30,7 +30,7 @@ struct following {
 /* False: nobody reads it any more. */
 static bool print(struct buf *out)
 {
-    bool printed = fwrite(out->at, 1, out->len, stdout) == out->len && fflush(stdout) == 0;
+    bool printed = buf_write(out, stdout) && fflush(stdout) == 0;
 
     buf_fini(out);
     return printed;

@@ -16,8 +16,7 @@ enum { PAGE_MAX = 1 << 20, FAILOVERS_MAX = 100 };
 
 static void print(struct buf *out)
 {
-    if (out->len)
-        fwrite(out->at, 1, out->len, stdout);
+    buf_write(out, stdout);
     buf_fini(out);
 }
 

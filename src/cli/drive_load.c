@@ -291,8 +291,7 @@ void load_free(struct load_plan *plan)
 
 bool load_write_result(const struct buf *out)
 {
-    bool written =
-        !out->full && fwrite(out->at, 1, out->len, stdout) == out->len && fflush(stdout) == 0;
+    bool written = !out->full && buf_write(out, stdout) && fflush(stdout) == 0;
 
     if (!written)
         fprintf(stderr, "nines load: the result could not be written\n");

@@ -12,8 +12,7 @@ enum { PAGE_MAX = 16 << 20, TARGET_MAX = 1024, RELOAD_TIMEOUT_MS = 65000 };
 
 static void print(struct buf *out)
 {
-    if (out->len)
-        fwrite(out->at, 1, out->len, stdout);
+    buf_write(out, stdout);
     buf_fini(out);
 }
 

@@ -79,7 +79,7 @@ static void print_once(struct top *top)
     top->view.columns = SHOW_COLUMNS;
     buf_init(&frame, FRAME_MAX);
     show_top(top->status, &top->view, &frame);
-    fwrite(frame.at, 1, frame.len, stdout);
+    buf_write(&frame, stdout);
     buf_fini(&frame);
 }
 

@@ -58,8 +58,7 @@ static bool read_config(struct work *work)
 
     buf_init(&findings, TEXT_MAX);
     good = config_survey(work->arguments.file, isatty(STDERR_FILENO) == 1, &work->image, &findings);
-    if (findings.len)
-        fwrite(findings.at, 1, findings.len, stderr);
+    buf_write(&findings, stderr);
     buf_fini(&findings);
     return good;
 }
@@ -107,7 +106,7 @@ static void end_json(struct work *work)
     json_end(&work->json);
     json_end(&work->json);
     buf_add_byte(&work->text, '\n');
-    fwrite(work->text.at, 1, work->text.len, stdout);
+    buf_write(&work->text, stdout);
 }
 
 static void add_text(struct work *work, const char *key, const char *text)

@@ -10,12 +10,6 @@
 
 enum { EXIT_OF_CONFIG = 78, EXIT_FAILED = 1, TEXT_MAX = 16 << 20 };
 
-static void print(const struct buf *text, FILE *file)
-{
-    if (text->len)
-        fwrite(text->at, 1, text->len, file);
-}
-
 static struct config_request request_of(const struct arguments *arguments)
 {
     return (struct config_request){
@@ -36,7 +30,7 @@ static bool compile(const struct arguments *arguments, struct buf *image)
 
     buf_init(&findings, TEXT_MAX);
     good = config_compile(&request, image, &findings);
-    print(&findings, stderr);
+    buf_write(&findings, stderr);
     buf_fini(&findings);
     return good;
 }
@@ -79,7 +73,7 @@ static bool check_in_json(const struct arguments *arguments, struct buf *image)
     add_count(&json, "listeners", config.listeners);
     json_end(&json);
     buf_add_byte(&text, '\n');
-    print(&text, stdout);
+    buf_write(&text, stdout);
     buf_fini(&text);
     return good;
 }
@@ -126,7 +120,7 @@ static int run_show(int argc, char **argv)
     good = compile(&arguments, &image);
     if (good)
         schema_show(config_options, (struct image){image.at, image.len}, arguments.defaults, &text);
-    print(&text, stdout);
+    buf_write(&text, stdout);
     buf_fini(&text);
     buf_fini(&image);
     return good ? 0 : EXIT_OF_CONFIG;
@@ -144,7 +138,7 @@ static int run_explain(int argc, char **argv)
     key = arguments.operand ? arguments.operand : "";
     buf_init(&text, TEXT_MAX);
     known = schema_explain(config_options, key, &text, &nearest);
-    print(&text, stdout);
+    buf_write(&text, stdout);
     buf_fini(&text);
     if (known)
         return 0;
@@ -165,7 +159,7 @@ static int run_schema(int argc, char **argv)
         return ARGUMENTS_EXIT;
     buf_init(&text, TEXT_MAX);
     schema_json(config_options, &text);
-    print(&text, stdout);
+    buf_write(&text, stdout);
     buf_fini(&text);
     return 0;
 }

@@ -25,11 +25,6 @@ static const struct command main_commands[] = {
 static const struct command *const tables[] = {main_commands, role_commands, cert_commands,
                                                cli_commands, NULL};
 
-static void print(const struct buf *text, FILE *file)
-{
-    fwrite(text->at, 1, text->len, file);
-}
-
 static int unknown(int argc, char **argv)
 {
     const char *near = command_nearest(tables, argc, argv);
@@ -39,7 +34,7 @@ static int unknown(int argc, char **argv)
     command_list(tables, argv[0], &text);
     if (text.len) {
         fprintf(stderr, "nines %s needs a second word:\n", argv[0]);
-        print(&text, stderr);
+        buf_write(&text, stderr);
     } else if (near) {
         fprintf(stderr, "nines: unknown command '%s'; did you mean '%s'?\n", argv[0], near);
     } else {
@@ -60,7 +55,7 @@ static bool help_on_noun(const char *noun)
     known = text.len > 0;
     if (known) {
         printf("usage: nines %s COMMAND\n\n", noun);
-        print(&text, stdout);
+        buf_write(&text, stdout);
         printf("\n`nines %s COMMAND --help` says more about one.\n", noun);
     }
     buf_fini(&text);
@@ -88,7 +83,7 @@ static int run_help(int argc, char **argv)
         command_list(tables, NULL, &text);
         buf_add_string(&text, "\n`nines COMMAND --help` says more about one.\n");
     }
-    print(&text, stdout);
+    buf_write(&text, stdout);
     buf_fini(&text);
     return 0;
 }

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness import BINARY, Process, wait_until
+from harness import BINARY, SPOKE_UP, Process, wait_until
 from test_cluster import Cluster
 
 pytestmark = pytest.mark.seconds(120)
@@ -112,6 +112,9 @@ def test_filters_leave_others_out(three):
     assert elected["events"] and {e["code"] for e in elected["events"]} == {"N-1101"}
     alone = json.loads(b.said("events", "--node", "c", "--json"))
     assert {e["node"] for e in alone["events"]} == {"c"}
+    never = b.cli("events", "--code", "group-created")
+    assert (never.returncode, never.stdout) == (0, "")
+    assert not any(word in never.stderr for word in SPOKE_UP), never.stderr
     assert "there is no such node" in b.said("events", "--node", "nobody", code=1)
     assert "expected" in b.said("events", "--since", "soon", code=2)
 

@@ -31,6 +31,30 @@ static void a_write_past_the_limit_changes_nothing_and_marks_the_buffer(void **s
     buf_fini(&buf);
 }
 
+/* Without storage there is nothing that fwrite may be given, not even with a length of 0. */
+static void a_buffer_is_written_whole_and_an_empty_one_not_at_all(void **state)
+{
+    char text[16] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    struct buf buf;
+
+    (void)state;
+    assert_non_null(file);
+    buf_init(&buf, 8);
+    assert_true(buf_write(&buf, file));
+    assert_int_equal(ftell(file), 0);
+    buf_add_string(&buf, "12345");
+    assert_true(buf_write(&buf, file));
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(text, "12345");
+    file = fopen("/dev/full", "w");
+    assert_non_null(file);
+    assert_int_equal(setvbuf(file, NULL, _IONBF, 0), 0);
+    assert_false(buf_write(&buf, file));
+    (void)fclose(file);
+    buf_fini(&buf);
+}
+
 static void an_address_prints_as_it_was_written(void **state)
 {
     static const char *const good[] = {"127.0.0.1:80", "[::1]:8080", "[2001:db8::1]:1"};
@@ -53,6 +77,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_is_false_and_carries_its_context),
         cmocka_unit_test(a_write_past_the_limit_changes_nothing_and_marks_the_buffer),
+        cmocka_unit_test(a_buffer_is_written_whole_and_an_empty_one_not_at_all),
         cmocka_unit_test(an_address_prints_as_it_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
