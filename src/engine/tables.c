@@ -28,11 +28,10 @@ static const struct option word_options[] = {
 
 static const struct option restart_options[] = {
     {"attempts", OPTION_NUMBER, FIELD(restart_attempts), 0, 1000, "3", AT_RELOAD, 0,
-     "So often within the window a process that ended is started again; then the member waits "
-     "until "
-     "the window has passed."},
+     "So often a process that ended is started again at once. One that was used comes back after "
+     "its share of the window: with 3 and 60s, after 20s."},
     {"window", OPTION_DURATION, FIELD(restart_window_ms), 1000, 24 * HOURS_MS, "60s", AT_RELOAD, 0,
-     "The time within which attempts are counted."},
+     "The time within which all attempts come back."},
     {0},
 };
 

@@ -500,7 +500,7 @@ struct instant replica_next_deadline(const struct replica *replica)
     due(r, r->retry_at, &deadline);
     due(r, r->propose_at, &deadline);
     due(r, after_ms(r->good_at, patience_ms(r)), &deadline);
-    due(r, after_ms(r->window, r->rules.restart_window_ms), &deadline);
+    due(r, replica_restart_at(r), &deadline);
     if (r->writes == WRITES_POSSIBLE)
         due(r, (struct instant){r->lease.ns - r->rules.demote_ms * NS_PER_MS}, &deadline);
     if (!r->promoted)

@@ -29,7 +29,7 @@ struct replica_rules {
     bool probed;       /* writes are probed (engine_probe) */
     bool
         durable; /* the engine acknowledges a write only when it is on disk: a crash of it loses nothing */
-    uint32_t restart_attempts; /* within the window; then it waits until the window has passed */
+    uint32_t restart_attempts; /* at once; within the window all of them come back, one by one */
     int64_t restart_window_ms;
     uint64_t max_lag_bytes; /* in_sync: a secondary further behind is not in sync */
     int64_t lag_ms;         /* in_sync: that has not been caught up for so long leaves the set */

@@ -78,7 +78,7 @@ static void enter_waiting(struct replica *r, struct replica_actions *out)
 {
     if (r->rules.managed && r->process == PROCESS_ENDED)
         replica_tell(out, REPLICA_ENGINE_GIVEN_UP, 0,
-                     "its restarts are used up until the window has passed");
+                     "its restarts are used up, and come back one by one within the window");
 }
 
 void replica_enter(struct replica *r, enum replica_state next, struct instant now,
@@ -108,6 +108,23 @@ void replica_enter(struct replica *r, enum replica_state next, struct instant no
 
 /* ---- acting ---- */
 
+/* The first start is none again. */
+static void count_start(struct replica *r, struct instant now)
+{
+    int64_t back_ms = replica_restart_back_ms(r);
+    int64_t back = ns_between(r->window, now) / NS_PER_MS / back_ms;
+
+    if (r->window.ns == 0) {
+        r->window = now;
+    } else if (back >= r->starts) {
+        r->window = now;
+        r->starts = 1;
+    } else {
+        r->window = after_ms(r->window, back * back_ms);
+        r->starts = r->starts - (uint32_t)back + 1;
+    }
+}
+
 static void start(struct replica *r, struct instant now, struct replica_actions *out)
 {
     bool first = r->process == PROCESS_UNKNOWN && passed(r->deadline, now);
@@ -119,11 +136,7 @@ static void start(struct replica *r, struct instant now, struct replica_actions 
         (r->process == PROCESS_UNKNOWN && !first) || !passed(r->again_at, now))
         return;
     if (r->process == PROCESS_ENDED) {
-        /* The first start is none again. */
-        if (passed(after_ms(r->window, r->rules.restart_window_ms), now) || r->window.ns == 0)
-            r->starts = r->window.ns == 0 ? 0 : 1, r->window = now;
-        else
-            r->starts++;
+        count_start(r, now);
         r->process = PROCESS_STARTING;
     }
     /* It ended while no agent looked, and what it had acknowledged may have gone with it. */

@@ -26,7 +26,9 @@ bool replica_leased(const struct replica *r, struct instant now);
 /* A proposal that may have given the lease away is not settled. */
 bool replica_yielding(const struct replica *r);
 bool replica_must_stop(const struct replica *r, struct instant now);
-bool replica_may_start(const struct replica *r, struct instant now);
+/* When the process may be started once more; an attempt that was used comes back after so long. */
+struct instant replica_restart_at(const struct replica *r);
+int64_t replica_restart_back_ms(const struct replica *r);
 bool replica_hands_over(const struct replica *r);
 bool replica_is_long(enum engine_verb verb);
 enum replica_state replica_next_state(const struct replica *r, struct instant now);

@@ -62,10 +62,22 @@ bool replica_must_stop(const struct replica *r, struct instant now)
     return !replica_leased(r, now);
 }
 
-bool replica_may_start(const struct replica *r, struct instant now)
+int64_t replica_restart_back_ms(const struct replica *r)
 {
-    return r->starts < r->rules.restart_attempts ||
-           passed(after_ms(r->window, r->rules.restart_window_ms), now);
+    uint32_t attempts = r->rules.restart_attempts;
+
+    return r->rules.restart_window_ms / (attempts > 0 ? attempts : 1);
+}
+
+struct instant replica_restart_at(const struct replica *r)
+{
+    uint32_t attempts = r->rules.restart_attempts;
+
+    if (r->window.ns == 0 || r->starts < attempts)
+        return (struct instant){0};
+    if (attempts == 0)
+        return after_ms(r->window, r->rules.restart_window_ms);
+    return after_ms(r->window, (r->starts - attempts + 1) * replica_restart_back_ms(r));
 }
 
 bool replica_hands_over(const struct replica *r)
@@ -98,7 +110,7 @@ static enum replica_state as_secondary(const struct replica *r, struct instant n
 
 static enum replica_state without_engine(const struct replica *r, struct instant now)
 {
-    if (r->rules.managed && r->process == PROCESS_ENDED && !replica_may_start(r, now))
+    if (r->rules.managed && r->process == PROCESS_ENDED && !passed(replica_restart_at(r), now))
         return REPLICA_WAITING;
     return REPLICA_STARTING;
 }

@@ -85,8 +85,8 @@ struct replica {
     struct instant retry_at;  /* after a refusal */
 
     /* The process. */
-    uint32_t starts;
-    struct instant window;          /* since when they are counted */
+    uint32_t starts;                /* attempts of `restart` that are used */
+    struct instant window;          /* since when they come back; 0: it was never started */
     struct instant again_at;        /* START or KILL is repeated then */
     bool killed;                    /* its end was asked for */
     bool down;                      /* it was told that the engine is not there */

@@ -284,8 +284,8 @@ const struct code_row codes[] = {
      "Nothing. Wait for member-in-sync before you rely on it."},
     {FACT_ENGINE_GIVEN_UP, SEVERITY_CRITICAL, "engine-given-up",
      "A member's data service failed so often that it is left alone for a while",
-     "Read its log and mend what it says. It is tried again when the window of `restart` has "
-     "passed, or at once after a restart of nines on that node."},
+     "Read its log and mend what it says. It is tried again as soon as an attempt of `restart` has "
+     "come back, or at once after a restart of nines on that node."},
     {FACT_PRIMARY_FENCED, SEVERITY_CRITICAL, "primary-fenced",
      "A primary that could not be stopped in order was killed, because its lease had ended",
      "Find out what stopped its agent or cut it off: quorum (1105), links (13xx), clocks (16xx). "

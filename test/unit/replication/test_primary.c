@@ -387,7 +387,7 @@ static void without_a_probe_a_promotion_is_enough(void **state)
                         "primary has answered a write;\n");
 }
 
-static void restarts_that_are_used_up_wait_for_the_window(void **state)
+static void restarts_that_are_used_up_come_back_one_by_one(void **state)
 {
     (void)state;
     begins(&story_rules);
@@ -401,7 +401,11 @@ static void restarts_that_are_used_up_wait_for_the_window(void **state)
     }
     assert_int_equal(state_now(), REPLICA_WAITING);
     assert_int_equal(s.report.state, ENGINE_FAILED);
-    passes(61000);
+    passes(30000);
+    process(true);
+    process(false);
+    assert_int_equal(state_now(), REPLICA_WAITING);
+    passes(30000);
     assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
                                  "[ 1000] status -> (engine back);\n"
                                  "[ 1010] ended -> (engine died: killed by signal 9); start;\n"
@@ -409,9 +413,34 @@ static void restarts_that_are_used_up_wait_for_the_window(void **state)
                                  "[ 1020] ended -> (engine died: killed by signal 9); start;\n"
                                  "[ 1020] status -> (engine back);\n"
                                  "[ 1030] ended -> (engine died: killed by signal 9); (given up: "
-                                 "its restarts are used up until the window has passed);\n"
-                                 "[61000] time -> start;\n"
-                                 "[62000] time -> start;\n");
+                                 "its restarts are used up, and come back one by one within the "
+                                 "window);\n"
+                                 "[31010] time -> start;\n"
+                                 "[31030] status -> (engine back);\n"
+                                 "[31030] ended -> (engine died: killed by signal 9); (given up: "
+                                 "its restarts are used up, and come back one by one within the "
+                                 "window);\n"
+                                 "[61010] time -> start;\n");
+}
+
+static void all_restarts_have_come_back_after_the_window(void **state)
+{
+    (void)state;
+    begins(&story_rules);
+    process(false);
+    for (uint32_t i = 0; i < 2; i++) {
+        process(true);
+        process(false);
+    }
+    process(true);
+    passes(60000);
+    for (uint32_t i = 0; i < 2; i++) {
+        process(false);
+        assert_int_equal(state_now(), REPLICA_STARTING);
+        process(true);
+    }
+    process(false);
+    assert_int_equal(state_now(), REPLICA_WAITING);
 }
 
 static void a_start_without_an_end_is_asked_for_again(void **state)
@@ -502,7 +531,8 @@ int main(void)
         cmocka_unit_test(a_primary_that_answers_no_write_steps_down),
         cmocka_unit_test(a_verification_waits_for_secondaries),
         cmocka_unit_test(without_a_probe_a_promotion_is_enough),
-        cmocka_unit_test(restarts_that_are_used_up_wait_for_the_window),
+        cmocka_unit_test(restarts_that_are_used_up_come_back_one_by_one),
+        cmocka_unit_test(all_restarts_have_come_back_after_the_window),
         cmocka_unit_test(a_start_without_an_end_is_asked_for_again),
         cmocka_unit_test(an_engine_that_takes_writes_unasked_is_demoted),
         cmocka_unit_test(a_member_without_whole_data_refuses_to_be_primary),
