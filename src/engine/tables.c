@@ -77,7 +77,8 @@ const struct option engine_options[] = {
     {"copy_timeout", OPTION_DURATION, FIELD(copy_ms), 1000, 7 * 24 * HOURS_MS, "1h", AT_RELOAD, 0,
      "The same, for an order to copy or to rewind."},
     {"stop_timeout", OPTION_DURATION, FIELD(stop_ms), 100, HOURS_MS, "20s", AT_RELOAD, 0,
-     "When nines stops, or the group left the file: so long after SIGTERM the process is killed."},
+     "When nines stops, or the file does not have it run here any more: so long after SIGTERM the "
+     "process is killed."},
     {"restart", OPTION_SECTION, 0, 0, 0, NULL, AT_RELOAD, 0,
      "How often a data service that ended is started again.", .rows = restart_options},
     {"probe", OPTION_SECTION, 0, 0, 0, NULL, AT_RELOAD, OPTION_PRESENCE,

@@ -343,10 +343,19 @@ static void describe(const struct agent_groups *part, const struct config_group 
             .priority = (int32_t)config->members[i].priority};
 }
 
-static void forget(struct agent_group *place)
+/* What was asked of its engine, and not answered, is nobody's matter any more. */
+static void let_go(struct agent_group *place)
 {
     probe_cancel(place->probe);
     engine_close(place->engine);
+    place->probe = NULL;
+    place->engine = NULL;
+    atomic_store_explicit(&record_of(place)->probe_port, 0, memory_order_relaxed);
+}
+
+static void forget(struct agent_group *place)
+{
+    let_go(place);
     *place = (struct agent_group){0};
 }
 
@@ -370,8 +379,10 @@ static void settle(struct agent_groups *part, const struct config_group *config)
     place->owner = part;
     place->slot = config->slot;
     place->config = config;
-    place->self = agent_groups_own_place(config_of(image_now(part)), config);
+    place->self = config_group_place(config_of(image_now(part)), config);
     place->present = true;
+    if (place->self == GROUP_MEMBERS_MAX)
+        let_go(place);
     /* Nobody has spoken of it yet, so nobody was its primary. What an agent before this one said stands until this one knows better. */
     if (counted(&record_of(place)->at) == 0)
         atomic_store_explicit(&record_of(place)->fence, UINT64_MAX, memory_order_release);

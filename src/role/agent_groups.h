@@ -49,8 +49,6 @@ struct replica_rules agent_groups_replica_rules(const struct config *config,
                                                 const struct config_group *group);
 struct failover_rules agent_groups_failover_rules(const struct config *config,
                                                   const struct config_group *group);
-/* GROUP_MEMBERS_MAX: this node holds no data of it. */
-uint32_t agent_groups_own_place(const struct config *config, const struct config_group *group);
 /*
  * Whether an agent that begins may say that everything is as the one before left it (struct cluster_options): each group is durable, or its process is the first
  * that this supervisor has started, and runs on. False where there is nothing to lose.

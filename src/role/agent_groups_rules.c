@@ -95,19 +95,11 @@ bool agent_groups_kept(const struct config *config, const struct config_group *g
     for (uint32_t i = 0; i < config->groups.count; i++) {
         const struct config_group *group = &groups[i];
 
-        if (agent_groups_own_place(config, group) == GROUP_MEMBERS_MAX)
+        if (config_group_place(config, group) == GROUP_MEMBERS_MAX)
             continue;
         any = true;
         if (!group->replication.durable && !runs_on(&processes[group->slot]))
             return false;
     }
     return any;
-}
-
-uint32_t agent_groups_own_place(const struct config *config, const struct config_group *group)
-{
-    for (uint32_t i = 0; i < group->member_count; i++)
-        if (group->members[i].node == config->node)
-            return i;
-    return GROUP_MEMBERS_MAX;
 }

@@ -170,6 +170,8 @@ MUST_USE bool config_survey(const char *file, bool colour, struct buf *image, st
 const struct config_node *config_own_node(struct image image);
 /* By its slot; NULL: no group has it. */
 const struct config_group *config_group_at(struct image image, uint32_t slot);
+/* Of this node among the group's members; GROUP_MEMBERS_MAX: it holds no data of it. */
+uint32_t config_group_place(const struct config *config, const struct config_group *group);
 /* Whether there are other nodes, so that this one listens for them and proves who it is. */
 static inline bool config_has_peers(const struct config *config)
 {

@@ -40,6 +40,14 @@ const struct config_group *config_group_at(struct image image, uint32_t slot)
     return NULL;
 }
 
+uint32_t config_group_place(const struct config *config, const struct config_group *group)
+{
+    for (uint32_t i = 0; i < group->member_count; i++)
+        if (group->members[i].node == config->node)
+            return i;
+    return GROUP_MEMBERS_MAX;
+}
+
 static uint32_t previous_slot(struct image previous, struct image now, struct ref name)
 {
     const struct config *config = config_of(previous);

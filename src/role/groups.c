@@ -388,6 +388,7 @@ static void configure_one(struct groups *groups, const struct groups_group *conf
             replica_event(group, &(struct replica_event){.kind = REPLICA_LEAVE});
     } else if (group->self < GROUP_MEMBERS_MAX) {
         replica_configure(&group->replica, &config->replica);
+        replica_tell_members(group); /* they may have other addresses */
     }
     failover_configure(&group->failover, &config->failover);
 }

@@ -170,7 +170,7 @@ void replica_event(struct group *group, const struct replica_event *event)
         carry_out(group, &actions.actions[i]);
 }
 
-static void tell_members(const struct group *group)
+void replica_tell_members(const struct group *group)
 {
     const struct groups_options *options = &group->owner->options;
     uint32_t ids[GROUP_MEMBERS_MAX] = {0};
@@ -240,7 +240,7 @@ void replica_look(struct group *group)
     group->seen_version = version;
     group->lives = lives;
     group->life = group_life(group, group->self);
-    tell_members(group);
+    replica_tell_members(group);
     replica_event(group, &(struct replica_event){.kind = REPLICA_DOCUMENT,
                                                  .epoch = found ? found->epoch : 0,
                                                  .version = version,

@@ -90,7 +90,7 @@ static void describe_end(struct run *run, struct process_word *word)
         memcpy(word->sentence, run->why, sizeof word->sentence);
     else
         snprintf(word->sentence, sizeof word->sentence, "%s",
-                 run->core.closed ? "its group is not in the file, or nines stops"
+                 run->core.closed ? "the file does not have it run here, or nines stops"
                                   : "nothing runs");
     run->why[0] = '\0';
     run->buried = false;
@@ -580,15 +580,17 @@ static void follow(struct supervisor *supervisor, struct run *run)
     struct image image = supervisor->current.image;
     const struct config_group *group = config_group_at(image, run->slot);
     const char *name = group ? image_string(image, group->replication.item.name) : "";
+    bool here = group && config_group_place(supervisor->current.config, group) < GROUP_MEMBERS_MAX;
     const char *user;
     struct err err;
 
-    if (!group || strcmp(run->name, name) != 0)
+    if (!here || strcmp(run->name, name) != 0)
         step(supervisor, run, MANAGED_STOP, run->kind == RUN_PROCESS ? run->stop_ms : 0);
     run->unit.wanted[0] = '\0';
-    if (!group)
+    if (group)
+        rename_run(supervisor, run, name);
+    if (!here)
         return;
-    rename_run(supervisor, run, name);
     user = image_string(image, group->engine.user);
     user = user[0] ? user : role_user(image_string(image, supervisor->current.config->user));
     run->stop_ms = group->engine.stop_ms;

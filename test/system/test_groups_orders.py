@@ -224,3 +224,21 @@ def test_failovers_tell_what_took_how_long(three):
     used = {fact["code"] for fact in node.api("/api/v1/events?limit=500")["events"]}
     for code in sorted(code for code in used if code.startswith("N-20")):
         assert code in node.said("explain", code)
+
+
+def test_a_node_that_leaves_the_members_and_comes_back_begins_anew(system):
+    """In the middle of an order to its engine, too: whoever answers that then answers nobody."""
+    patient = {"send": "SET nines:probe {epoch}\\r\\n", "expect": "+OK", "timeout": "10s"}
+    cluster = Nearby(system, groups={"data": {"probe": patient}}).start()
+    try:
+        cluster.whole()
+        away = cluster.secondaries()[0]
+        agent = away.agent()
+        away.hit(signal.SIGSTOP, away.run_of("program")[0])
+        for members in 3 * [[node.node for node in cluster if node is not away], cluster.names]:
+            cluster.groups["data"]["on"] = members
+            away.reload(cluster.config(away.node))
+        cluster.whole()
+        assert away.agent() == agent
+    finally:
+        cluster.end()

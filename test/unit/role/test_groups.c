@@ -443,6 +443,23 @@ static void a_group_that_left_the_file_and_came_back_goes_on(void **state)
     bench_end(&bench);
 }
 
+/* The document says nothing new, and addresses may be others. */
+static void a_reload_tells_the_engine_again_who_the_members_are(void **state)
+{
+    struct bench bench;
+    struct groups_group group;
+    struct bench_node *node = &bench.nodes[1];
+
+    (void)state;
+    bench_begin(&bench);
+    memset(node->engine.ids, 0, sizeof node->engine.ids);
+    bench_describe(&group, "db", 0);
+    groups_configure(node->groups, &group, 1);
+    for (uint32_t i = 0; i < BENCH_NODES; i++)
+        assert_int_not_equal(node->engine.ids[i], 0);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_node_that_closes_its_groups_answers_and_is_called_no_more),
         cmocka_unit_test(a_file_with_other_groups_finds_a_place_for_each),
         cmocka_unit_test(a_group_that_left_the_file_and_came_back_goes_on),
+        cmocka_unit_test(a_reload_tells_the_engine_again_who_the_members_are),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

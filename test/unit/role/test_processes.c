@@ -29,7 +29,8 @@ static struct frame frame;
 static struct buf image;
 static int agent = -1;
 
-#define NODES "nodes: {a: 127.0.0.1}\n"
+/* This one is `a`. */
+#define NODES "nodes: {a: 127.0.0.1, b: 127.0.0.2}\n"
 
 static void put_in_force(const char *groups)
 {
@@ -396,7 +397,7 @@ static void what_cannot_be_started_is_said(void **state)
     assert_string_equal(word.sentence, "nothing runs");
     order(MESSAGE_PROCESS_START, 9);
     assert_string_equal(await(MESSAGE_PROCESS_ENDED, NULL).sentence,
-                        "its group is not in the file, or nines stops");
+                        "the file does not have it run here, or nines stops");
     order(MESSAGE_PROGRAM_START, 1);
     (void)await(MESSAGE_PROGRAM_STARTED, &(int){0});
     word = await(MESSAGE_PROGRAM_ENDED, NULL);
@@ -427,6 +428,21 @@ static void a_group_that_left_the_file_ends(void **state)
     finish();
 }
 
+static void what_this_node_is_no_member_of_any_more_ends(void **state)
+{
+    begin(state, "  g: {" COMMAND ", process: [sleep, '1000']}\n");
+    order(MESSAGE_PROCESS_START, 0);
+    (void)await(MESSAGE_PROCESS_STARTED, NULL);
+    put_in_force("  g: {" COMMAND ", process: [sleep, '1000'], members: {b: {}}}\n");
+    assert_int_equal(await(MESSAGE_PROCESS_ENDED, NULL).status, SIGTERM);
+    order(MESSAGE_PROCESS_START, 0);
+    assert_int_equal(await(MESSAGE_PROCESS_ENDED, NULL).started, 0);
+    put_in_force("  g: {" COMMAND ", process: [sleep, '1000']}\n");
+    order(MESSAGE_PROCESS_START, 0);
+    (void)await(MESSAGE_PROCESS_STARTED, NULL);
+    finish();
+}
+
 static void a_stop_asks_first_and_kills_in_the_end(void **state)
 {
     char groups[512];
@@ -447,7 +463,7 @@ static void a_stop_asks_first_and_kills_in_the_end(void **state)
     assert_int_equal(word.status, SIGKILL);
     order(MESSAGE_PROCESS_START, 0);
     word = await(MESSAGE_PROCESS_ENDED, NULL);
-    assert_string_equal(word.sentence, "its group is not in the file, or nines stops");
+    assert_string_equal(word.sentence, "the file does not have it run here, or nines stops");
     forget_path();
     finish();
 }
@@ -477,6 +493,7 @@ int main(void)
         cmocka_unit_test(when_memory_runs_out_a_process_is_a_victim_like_others),
         cmocka_unit_test(what_cannot_be_started_is_said),
         cmocka_unit_test(a_group_that_left_the_file_ends),
+        cmocka_unit_test(what_this_node_is_no_member_of_any_more_ends),
         cmocka_unit_test(a_stop_asks_first_and_kills_in_the_end),
         cmocka_unit_test(an_order_that_makes_no_sense_is_the_agents_end),
     };
