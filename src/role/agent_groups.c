@@ -232,7 +232,7 @@ static bool own_door(struct image image, struct ref ref, struct address *address
     return false;
 }
 
-/* Where clients of the group come in on this node. False: nothing here listens for them but on virtual addresses. */
+/* Where clients of the group come in on this node, and say what they want at once. False: nothing here listens for them but on virtual addresses. */
 static bool door_of(const struct agent_group *place, struct address *address)
 {
     struct image image = image_now(place->owner);
@@ -242,7 +242,8 @@ static bool door_of(const struct agent_group *place, struct address *address)
 
     for (uint32_t i = 0; i < config->services.count; i++)
         if (services[i].grouped && services[i].group_slot == place->slot &&
-            services[i].role == SERVICE_PRIMARY && own_door(image, services[i].listen, address))
+            services[i].role == SERVICE_PRIMARY && !services[i].accept_proxy &&
+            own_door(image, services[i].listen, address))
             return true;
     return false;
 }

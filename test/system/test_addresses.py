@@ -352,9 +352,11 @@ def test_what_a_killed_run_left_is_removed_at_the_next_start(build):
 
 
 def test_a_group_behind_an_address_is_taken_over_on_nodes_that_do_not_have_it(system, network):
-    """A new primary tries a write through a door of its own node, and that address is another node's."""
+    """A new primary tries a write through a door of its own node: that address is another node's, and the other door wants a PROXY header first."""
     cluster = Archipelago(system, network, addresses={"front": f"{FRONT}/24"},
-                          services={"db": {"listen": f"{FRONT}:80", "protocol": "tcp", "group": "data"}})
+                          services={"db": {"listen": f"{FRONT}:80", "protocol": "tcp", "group": "data"},
+                                    "behind": {"listen": "0.0.0.0:81", "protocol": "tcp", "group": "data",
+                                               "accept_proxy": True}})
     try:
         cluster.start()
         cluster.whole()
