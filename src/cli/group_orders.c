@@ -160,9 +160,9 @@ static const char *refusal_of(const json_t *group, const char *to)
     const json_t *member = member_named(group, to);
 
     if (!member)
-        return "it holds no data of the group";
+        return "holds no data of the group";
     if (strcmp(show_string(group, "primary"), to) == 0)
-        return "it is the primary";
+        return "is the primary";
     return show_string(member, "why_not")[0] ? show_string(member, "why_not") : NULL;
 }
 
@@ -170,8 +170,12 @@ static void print_figures(const json_t *next, struct buf *out)
 {
     const json_t *loss = json_object_get(next, "loss_bytes");
 
-    if (json_is_integer(loss))
-        buf_print(out, ", at most %lld bytes would be lost in a failover",
+    if (!json_is_integer(loss))
+        buf_add_string(out, ", nobody knows how much would be lost in a failover");
+    else if (json_integer_value(loss) == 0)
+        buf_add_string(out, ", nothing that was acknowledged would be lost in a failover");
+    else
+        buf_print(out, ", about %lld bytes would be lost in a failover",
                   (long long)json_integer_value(loss));
     if (json_is_integer(json_object_get(next, "expected_ms")))
         buf_print(out, ", in about %lld ms", (long long)show_integer(next, "expected_ms"));
@@ -186,7 +190,7 @@ bool group_print_outlook(const json_t *group, const char *to, struct buf *out)
     size_t i;
 
     if (refusal)
-        buf_print(out, "%s could not be the primary: %s", to, refusal);
+        buf_print(out, "%s could not be the primary: it %s", to, refusal);
     else if (could)
         buf_print(out, "%s would be the primary instead of %s", to ? to : winner,
                   primary[0] ? primary : "nobody");

@@ -148,7 +148,9 @@ static const char groups_text[] =
     "{\"node\":\"b\",\"why_not\":\"\"},{\"node\":\"c\",\"why_not\":\"is in maintenance\"}]},"
     "{\"name\":\"alone\",\"primary\":null,\"next\":{\"primary\":null,\"loss_bytes\":null,"
     "\"expected_ms\":null,\"why_nobody\":\"a is not heard\"},\"members\":[{\"node\":\"a\","
-    "\"why_not\":\"is not heard\"}]}]";
+    "\"why_not\":\"is not heard\"}]},"
+    "{\"name\":\"safe\",\"primary\":\"a\",\"next\":{\"primary\":\"b\",\"loss_bytes\":0}},"
+    "{\"name\":\"forked\",\"primary\":\"a\",\"next\":{\"primary\":\"b\",\"loss_bytes\":null}}]";
 
 static void assert_outlook(const char *name, const char *to, bool could, const char *expected)
 {
@@ -168,20 +170,31 @@ static void a_dry_run_says_who_would_follow_and_why_others_would_not(void **stat
 {
     (void)state;
     assert_outlook("db", NULL, true,
-                   "b would be the primary instead of a, at most 17 bytes would be lost in a "
+                   "b would be the primary instead of a, about 17 bytes would be lost in a "
                    "failover, in about 900 ms\n  c: is in maintenance\n");
     assert_outlook("alone", NULL, false,
                    "nobody could be the primary: a is not heard\n  a: is not heard\n");
+}
+
+static void a_dry_run_says_what_is_not_known_of_the_loss(void **state)
+{
+    (void)state;
+    assert_outlook("safe", NULL, true,
+                   "b would be the primary instead of a, nothing that was acknowledged would be "
+                   "lost in a failover\n");
+    assert_outlook("forked", NULL, true,
+                   "b would be the primary instead of a, nobody knows how much would be lost in a "
+                   "failover\n");
 }
 
 static void a_dry_run_is_about_the_node_that_was_asked_for(void **state)
 {
     (void)state;
     assert_outlook("db", "b", true,
-                   "b would be the primary instead of a, at most 17 bytes would be lost in a "
+                   "b would be the primary instead of a, about 17 bytes would be lost in a "
                    "failover, in about 900 ms\n  c: is in maintenance\n");
     assert_outlook("db", "c", false,
-                   "c could not be the primary: is in maintenance\n  c: is in maintenance\n");
+                   "c could not be the primary: it is in maintenance\n  c: is in maintenance\n");
     assert_outlook("db", "a", false,
                    "a could not be the primary: it is the primary\n  c: is in maintenance\n");
     assert_outlook("db", "z", false,
@@ -199,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_name_that_does_not_fit_is_refused_and_never_cut),
         cmocka_unit_test(orders_name_the_group_the_node_and_the_loss),
         cmocka_unit_test(a_dry_run_says_who_would_follow_and_why_others_would_not),
+        cmocka_unit_test(a_dry_run_says_what_is_not_known_of_the_loss),
         cmocka_unit_test(a_dry_run_is_about_the_node_that_was_asked_for),
     };
 
