@@ -151,7 +151,7 @@ bool groups_paused(const struct group *group);
 
 void replica_open(struct group *group);
 void replica_event(struct group *group, const struct replica_event *event);
-void replica_look(struct group *group); /* the document may have changed */
+void replica_look(struct group *group);               /* the document may have changed */
 void replica_tell_members(const struct group *group); /* who they are, to the engine */
 void replica_make_report(struct group *group, struct group_report *report);
 

@@ -597,7 +597,8 @@ static void follow(struct supervisor *supervisor, struct run *run)
     if (run->kind == RUN_PROCESS)
         snprintf(run->unit.wanted, sizeof run->unit.wanted, "%s",
                  image_string(image, group->engine.unit));
-    if (!launch_user_find(&run->user, user, &err))
+    /* Who is known is not asked for again: a directory service may hang, and fences would wait for it. */
+    if (strcmp(run->user.name, user) != 0 && !launch_user_find(&run->user, user, &err))
         log_error("a group's programs cannot be started", log_text("nines.group", name),
                   log_text("error.message", err.text));
     if (supervisor->core.phase < SUPERVISE_DRAINING)

@@ -17,21 +17,29 @@
 /* Whom the directories are for; only root gives anything away. */
 struct heir {
     bool any;
+    char name[33]; /* of an option of 32 characters */
     uid_t user;
     gid_t group;
 };
 
+/* Who is known is not looked up again at a reload: a directory service may hang, and fences would wait for it. */
 static bool find_heir(const char *user, struct heir *heir, struct err *err)
 {
+    static struct heir known;
+    const char *name = role_user(user);
     const struct passwd *entry;
 
     *heir = (struct heir){0};
     if (geteuid() != 0)
         return true;
-    entry = getpwnam(role_user(user));
-    if (!entry)
-        return err_set(err, ERR_CONFIG, "the user '%s' does not exist here", user);
-    *heir = (struct heir){true, entry->pw_uid, entry->pw_gid};
+    if (!known.any || strcmp(known.name, name) != 0) {
+        entry = getpwnam(name);
+        if (!entry)
+            return err_set(err, ERR_CONFIG, "the user '%s' does not exist here", name);
+        known = (struct heir){.any = true, .user = entry->pw_uid, .group = entry->pw_gid};
+        snprintf(known.name, sizeof known.name, "%s", name);
+    }
+    *heir = known;
     return true;
 }
 

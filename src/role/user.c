@@ -4,7 +4,12 @@
 
 const char *role_user(const char *configured)
 {
+    static const char *found;
+
     if (configured[0])
         return configured;
-    return getpwnam("nines") ? "nines" : "nobody";
+    /* Once: a directory service that hangs must not hold up a supervisor that has fences to keep. */
+    if (!found)
+        found = getpwnam("nines") ? "nines" : "nobody";
+    return found;
 }

@@ -443,6 +443,23 @@ static void what_this_node_is_no_member_of_any_more_ends(void **state)
     finish();
 }
 
+/* A directory service may hang, and a reload is no reason to ask it. */
+static void who_is_known_is_not_looked_up_again(void **state)
+{
+    struct launch_user *user = &supervisor.processes.runs[0].user;
+
+    if (geteuid() != 0)
+        skip(); /* nobody is looked up then */
+    begin(state, "  g: {" COMMAND "}\n");
+    assert_true(user->any);
+    user->user = 4711;
+    put_in_force("  g: {" COMMAND "}\n");
+    assert_int_equal(user->user, 4711);
+    put_in_force("  g: {" COMMAND ", user: root}\n");
+    assert_int_equal(user->user, 0);
+    finish();
+}
+
 static void a_stop_asks_first_and_kills_in_the_end(void **state)
 {
     char groups[512];
@@ -494,6 +511,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_started_is_said),
         cmocka_unit_test(a_group_that_left_the_file_ends),
         cmocka_unit_test(what_this_node_is_no_member_of_any_more_ends),
+        cmocka_unit_test(who_is_known_is_not_looked_up_again),
         cmocka_unit_test(a_stop_asks_first_and_kills_in_the_end),
         cmocka_unit_test(an_order_that_makes_no_sense_is_the_agents_end),
     };
