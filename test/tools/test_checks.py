@@ -121,6 +121,28 @@ def test_a_careless_shell_script_is_found(tmp_path):
     assert check("check-shell", file)[0] == 1
 
 
+def test_a_planted_bug_that_cannot_be_planted_is_found(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for folder in ("src", "docs", "test/sim/bugs"):
+        (tmp_path / folder).mkdir(parents=True)
+    source = tmp_path / "src/a.c"
+    source.write_text("int a = 1;\n")
+    page = tmp_path / "docs/simulation.md"
+    page.write_text("\n| one-off | cores | 1 |\n")
+    bug = tmp_path / "test/sim/bugs/one-off.patch"
+    change = "--- a/src/a.c\n+++ b/src/a.c\n@@ -1 +1 @@\n-int a = 1;\n+int a = 2;\n"
+    bug.write_text(f"what: it counts one too many\nsubject: cores\n\n{change}")
+    assert check("check-bugs", tmp_path)[0] == 0
+
+    page.write_text("\n| one-off | cluster | 1 |\n")
+    assert "has no row" in check("check-bugs", tmp_path)[1]
+    source.write_text("int a = 3;\n")
+    status, output = check("check-bugs", tmp_path)
+    assert status == 1 and "one-off.patch: no longer applies" in output
+    bug.write_text(f"subject: cores\n\n{change}")
+    assert "does not begin with" in check("check-bugs", tmp_path)[1]
+
+
 def test_what_clang_tidy_dislikes_is_found(tmp_path):
     shutil.copy(TOP / ".clang-tidy", tmp_path)
     file = tmp_path / "a.c"
