@@ -486,6 +486,7 @@ static void stop(struct cluster *c, bool reset)
     timer_cancel(c->loop, &c->turn);
     timer_cancel(c->loop, &c->beat);
     timer_cancel(c->loop, &c->deadline);
+    meta_close(c);
     fetch_fini(c);
     ask_close(c);
     request_close(c);

@@ -100,6 +100,15 @@ struct store_disk {
 
 enum store_end { STORE_OK, STORE_FULL, STORE_FAILED };
 
+/* Has 'meta' say how far the log reaches, when nothing was written to it for a while. */
+struct store_reach {
+    struct job job;
+    struct cluster *cluster;
+    struct timer quiet;
+    bool busy, done;
+    struct err err;
+};
+
 struct store_persist {
     struct job job;
     struct cluster *cluster;
@@ -129,6 +138,7 @@ struct store_snapshot {
 
 struct store {
     struct store_disk disk;
+    struct store_reach reach;
     struct store_persist persist;
     struct store_snapshot snapshot; /* one at a time, of either kind */
     uint64_t disk_id, incarnation;
@@ -332,6 +342,20 @@ struct life drive_life(const struct cluster *cluster);
 const char *drive_name_of(const struct cluster *cluster, uint32_t member); /* "" when unknown */
 /* Consensus begins with what the disk holds, or with what it was given. */
 void drive_begin(struct cluster *cluster, const struct raft_restored *restored);
+
+/* ---- drive_meta.c: the files 'identity' and 'meta' ---- */
+MUST_USE bool meta_read_identity(struct cluster *cluster, struct err *err); /* or draws one */
+MUST_USE bool meta_write_identity(struct store *store, bool clean, struct err *err);
+MUST_USE bool meta_read(struct store_disk *disk, struct err *err);
+MUST_USE bool meta_write(struct store_disk *disk, struct err *err);
+/* Writes 'meta' unless it names the newest segment: to be called before anything in that is acknowledged. */
+MUST_USE bool meta_reach_segment(struct store_disk *disk, struct err *err);
+/* Also unless it says where the durable batches end: what is lost before that is then missed, and what is behind it may not be. */
+MUST_USE bool meta_reach_end(struct store_disk *disk, struct err *err);
+void meta_open(struct cluster *cluster);
+void meta_close(struct cluster *cluster);
+/* Something was made durable in the log: meta_reach_end when no more comes for a second. */
+void meta_log_grew(struct cluster *cluster);
 
 /* ---- drive_store.c ---- */
 /* `kept`: as in struct cluster_options. */

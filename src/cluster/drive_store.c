@@ -5,104 +5,7 @@
 
 #include <errno.h>
 
-enum {
-    IDENTITY_FORMAT = 2,
-    IDENTITY_WITHOUT_DOUBT = 1, /* ends before `doubt`; never written */
-    META_FORMAT = 2,
-    META_WITHOUT_LOG = 1, /* does not say to which segment the log reaches; never written */
-    SEGMENTS_MAX = 128,
-};
-
-/* ---- small records ---- */
-
-static bool write_identity(struct store *store, bool clean, struct err *err)
-{
-    uint8_t bytes[32];
-    struct buf out;
-
-    buf_over(&out, bytes, sizeof bytes);
-    pack_u16(&out, IDENTITY_FORMAT);
-    pack_u64(&out, store->disk_id);
-    pack_u64(&out, store->incarnation);
-    pack_u8(&out, clean);
-    pack_u64(&out, store->doubt);
-    return wal_meta_write(&store->disk.identity, buf_bytes(&out), err);
-}
-
-static bool write_meta(struct store_disk *disk, struct err *err)
-{
-    uint8_t bytes[64];
-    struct wal_place log = wal_newest(disk->wal);
-    struct buf out;
-
-    buf_over(&out, bytes, sizeof bytes);
-    pack_u16(&out, META_FORMAT);
-    pack_u64(&out, disk->term);
-    pack_u32(&out, disk->vote);
-    pack_u8(&out, disk->slot);
-    pack_u64(&out, disk->snapshot_index);
-    pack_u64(&out, disk->snapshot_term);
-    pack_u64(&out, log.log);
-    pack_u64(&out, log.segment);
-    if (!wal_meta_write(&disk->meta, buf_bytes(&out), err))
-        return false;
-    disk->log = log;
-    return true;
-}
-
-/* Before anything in a segment is acknowledged, 'meta' says that it must be there. */
-static bool remember_log(struct store_disk *disk, struct err *err)
-{
-    struct wal_place log = wal_newest(disk->wal);
-
-    return (log.log == disk->log.log && log.segment == disk->log.segment) || write_meta(disk, err);
-}
-
-static bool read_identity(struct cluster *c, struct err *err)
-{
-    struct store *store = &c->store;
-    const struct wal_meta *meta = &store->disk.identity;
-    struct unpack in = unpack_of(bytes_of(meta->body, meta->len));
-    uint16_t format;
-
-    if (meta->len == 0) {
-        store->disk_id = rng_next(&c->rng) | 1;
-        return true;
-    }
-    format = unpack_u16(&in);
-    store->disk_id = unpack_u64(&in);
-    store->incarnation = unpack_u64(&in);
-    store->clean = unpack_u8(&in) == 1;
-    store->doubt = format == IDENTITY_WITHOUT_DOUBT ? 0 : unpack_u64(&in);
-    if ((format != IDENTITY_FORMAT && format != IDENTITY_WITHOUT_DOUBT) || !unpack_ended(&in) ||
-        store->disk_id == 0)
-        return err_set(err, ERR_SYSTEM, "'identity' has format %u, which this version cannot read",
-                       format);
-    return true;
-}
-
-static bool read_meta(struct store_disk *disk, struct err *err)
-{
-    struct unpack in = unpack_of(bytes_of(disk->meta.body, disk->meta.len));
-    uint16_t format;
-
-    if (disk->meta.len == 0)
-        return true;
-    format = unpack_u16(&in);
-    disk->term = unpack_u64(&in);
-    disk->vote = unpack_u32(&in);
-    disk->slot = unpack_u8(&in);
-    disk->snapshot_index = unpack_u64(&in);
-    disk->snapshot_term = unpack_u64(&in);
-    /* There was a log before there was a 'meta'. */
-    disk->log.log = format == META_WITHOUT_LOG ? 0 : unpack_u64(&in);
-    disk->log.segment = format == META_WITHOUT_LOG ? 1 : unpack_u64(&in);
-    if ((format != META_FORMAT && format != META_WITHOUT_LOG) || !unpack_ended(&in) ||
-        disk->slot > 2)
-        return err_set(err, ERR_SYSTEM, "'meta' has format %u, which this version cannot read",
-                       format);
-    return true;
-}
+enum { SEGMENTS_MAX = 128 };
 
 static const char *snapshot_name(uint8_t slot)
 {
@@ -257,7 +160,7 @@ static bool restore(struct cluster *c, struct store_found *found, struct err *er
     if (disk->meta.len == 0)
         return err_set(err, ERR_SYSTEM,
                        "'meta' is missing: nobody knows what this node has voted for");
-    if (!read_snapshot(c, found, err) || !read_log(c, err) || !remember_log(disk, err) ||
+    if (!read_snapshot(c, found, err) || !read_log(c, err) || !meta_reach_end(disk, err) ||
         !finish_recovery(c, found, err))
         return false;
     count = c->entries.next - c->entries.first;
@@ -296,24 +199,27 @@ bool store_open(struct cluster *c, bool kept, struct store_found *found, struct 
                                   .spares = 2,
                                   .seed = rng_next(&c->rng)};
 
+    meta_open(c);
     buf_init(&store->newest, SNAPSHOT_BYTES_MAX);
     buf_init(&store->persist.records, (size_t)ENTRIES_BYTES_MAX + ENTRIES_MAX * 64);
     buf_init(&store->snapshot.bytes, SNAPSHOT_BYTES_MAX);
     buf_init(&store->snapshot.charter_bytes, CHARTER_MAX);
-    if (!wal_meta_open(&disk->identity, disk->disk, "identity", err) || !read_identity(c, err))
+    if (!wal_meta_open(&disk->identity, disk->disk, "identity", err) || !meta_read_identity(c, err))
         return false;
     store->incarnation++;
     if (!store->clean && !kept)
         store->doubt = store->incarnation;
-    if (!write_identity(store, false, err))
+    if (!meta_write_identity(store, false, err))
         return err_during(err, "count this start");
-    if (!wal_meta_open(&disk->meta, disk->disk, "meta", err) || !read_meta(disk, err))
+    if (!wal_meta_open(&disk->meta, disk->disk, "meta", err) || !meta_read(disk, err))
         return false;
     options.expected = disk->log;
     if (!wal_open(&disk->wal, disk->disk, &options, err)) {
-        if (err->number == ENOENT)
-            err_prefix(err, "what this node has acknowledged is gone: put the log's files back, or "
-                            "empty this directory to come back as a new node");
+        if (err->number == ENOENT || err->number == EILSEQ)
+            err_prefix(err,
+                       "what this node has acknowledged is %s: put the log's files back, or "
+                       "empty this directory to come back as a new node",
+                       err->number == ENOENT ? "gone" : "damaged");
         return false;
     }
     if (!read_charter(c, found, err))
@@ -336,7 +242,8 @@ void store_close(struct cluster *c)
 
 bool store_mark_clean(struct cluster *c, struct err *err)
 {
-    return write_identity(&c->store, true, err);
+    return (!c->member || meta_reach_end(&c->store.disk, err)) &&
+           meta_write_identity(&c->store, true, err);
 }
 
 /* ---- what consensus wants durable ---- */
@@ -385,12 +292,12 @@ static void persist_work(struct job *job)
     if (persist->meta) {
         disk->term = persist->term;
         disk->vote = persist->vote;
-        if (!write_meta(disk, &persist->err))
+        if (!meta_write(disk, &persist->err))
             persist->end = STORE_FAILED;
     }
     if (persist->log && persist->end == STORE_OK)
         persist->end = write_log(disk, persist, &persist->err);
-    if (persist->end != STORE_FAILED && !remember_log(disk, &persist->err))
+    if (persist->end != STORE_FAILED && !meta_reach_segment(disk, &persist->err))
         persist->end = STORE_FAILED;
 }
 
@@ -424,8 +331,10 @@ static void persist_done(struct job *job)
         raft_disk_full(&c->raft, persist->ticket, loop_now(c->loop));
     else
         raft_persisted(&c->raft, persist->ticket, loop_now(c->loop));
-    if (persist->log)
+    if (persist->log) {
+        meta_log_grew(c);
         tell_full(c, persist->end == STORE_FULL);
+    }
     drive_stir(c);
 }
 
@@ -486,11 +395,11 @@ static bool write_snapshot(struct store_disk *disk, struct store_snapshot *snaps
         disk->vote = snapshot->new_vote;
     }
     if (snapshot->index == 0)
-        return write_meta(disk, err);
+        return meta_write(disk, err);
     disk->slot = slot;
     disk->snapshot_index = snapshot->index;
     disk->snapshot_term = snapshot->term;
-    return write_meta(disk, err);
+    return meta_write(disk, err);
 }
 
 /* A founding that never came to its end may have left a log that begins at 2. */
@@ -517,7 +426,7 @@ static void snapshot_work(struct job *job)
     snapshot->end = STORE_OK;
     if (!write_snapshot(disk, snapshot))
         snapshot->end = snapshot->err.number == ENOSPC ? STORE_FULL : STORE_FAILED;
-    else if (!trim_log(disk, snapshot) || !remember_log(disk, &snapshot->err) ||
+    else if (!trim_log(disk, snapshot) || !meta_reach_end(disk, &snapshot->err) ||
              !write_charter(disk, snapshot))
         snapshot->end = STORE_FAILED;
 }

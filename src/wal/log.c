@@ -114,7 +114,9 @@ uint32_t wal_segments(const struct wal *wal)
 
 struct wal_place wal_newest(const struct wal *wal)
 {
-    return (struct wal_place){wal->id, wal->segments[wal->count - 1].sequence};
+    const struct log_segment *newest = &wal->segments[wal->count - 1];
+
+    return (struct wal_place){wal->id, newest->sequence, newest->end};
 }
 
 /* ---- staging ---- */

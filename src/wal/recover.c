@@ -249,14 +249,20 @@ static bool expected_end(struct wal *wal, uint64_t sequence, bool last, uint32_t
     return true;
 }
 
-/* The end of the newest segment: nothing valid may come after what is not. */
+/* The end of the newest segment: nothing valid may come after what is not, and it may not be before where it was durable once. */
 static bool check_tail(struct wal *wal, uint64_t salt, struct err *err)
 {
     struct bytes image = bytes_of(wal->image, wal->options.segment_bytes);
     const struct log_segment *newest = log_newest(wal);
+    const struct wal_place *expected = &wal->options.expected;
     uint32_t later = segment_find_batch(image, newest->end, salt);
     char what[96];
 
+    if (later == 0 && newest->sequence == expected->segment && newest->end < expected->end) {
+        snprintf(what, sizeof what, "the batch is not valid, and all up to %u was durable",
+                 expected->end);
+        return log_damaged(wal, newest->sequence, newest->end, what, err);
+    }
     if (later == 0)
         return true;
     snprintf(what, sizeof what, "the batch is not valid, but a later one, at %u, is", later);

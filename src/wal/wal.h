@@ -5,7 +5,8 @@
  * A log is a row of segment files of one size, written in full once and then used over and over, so that a commit is one write and one
  * sync that change no metadata. Records are staged in memory and become durable together: what one wal_sync writes is one batch with
  * one checksum, so a batch is there as a whole or not at all. At wal_open a torn batch at the very end is cut; damage anywhere before
- * the end refuses the log with a sentence that names file and offset. (Damage to the very last batch looks like a torn one, and is cut.)
+ * the end refuses the log with a sentence that names file and offset. By itself the log cannot tell damage to its very last batch from a write
+ * that was cut short, and cuts it; an owner that remembers how far it was durable (wal_newest) has that refused, too.
  *
  * Indexes are consecutive. Nothing is ever changed in place: a truncation is itself a record, so a crash leaves either the
  * old tail or none of it, and what was cut off once never comes back.
@@ -29,9 +30,11 @@ enum {
     WAL_OVERHEAD = 128,  /* a record's body is at most segment_bytes - WAL_OVERHEAD */
 };
 
-/* A segment of a log: which log, and which of its segments in the order in which they were begun, from 1. */
+/* How far a log reaches: which log, which of its segments in the order in which they were begun, from 1, and where the durable batches in
+ * that one end. It only grows. */
 struct wal_place {
     uint64_t log, segment;
+    uint32_t end;
 };
 
 struct wal_options {
@@ -41,8 +44,8 @@ struct wal_options {
     uint32_t spares; /* 1 to 8: emptied segments that are kept for use. The last one is reserved for
                              * truncations and resets, so these work on a full disk */
     uint64_t seed;   /* random, a different one at each open */
-    /* What wal_newest has said before, as far as the owner remembers; a part that it does not know is 0. A log whose files do not reach
-     * to it has lost some: it is refused (ENOENT), and none is made in its place. */
+    /* What wal_newest has said before, as far as the owner remembers; a part that it does not know is 0. A log that does not reach to it
+     * has lost some: it is refused (ENOENT when files are missing, else EILSEQ), and none is made in its place. */
     struct wal_place expected;
 };
 
@@ -62,7 +65,8 @@ uint64_t
 wal_next(const struct wal *wal); /* the index that the next record has to have; staged ones count */
 uint64_t wal_durable(const struct wal *wal); /* the last index known to be durable; 0: none */
 uint32_t wal_segments(const struct wal *wal);
-/* The newest segment. What is in a segment is safe from being missed only when its owner remembers a place that is no older. */
+/* How far it is durable. The loss of what is beyond the place that its owner remembers may go unnoticed: of whole segments always, within one
+ * only of the last batch, or of all from some place on. */
 struct wal_place wal_newest(const struct wal *wal);
 
 /* Stages one record; its index is wal_next, the body is copied. When the segment is full, what was staged before is made durable and

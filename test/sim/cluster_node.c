@@ -329,8 +329,9 @@ static uint64_t draw_bit(struct rng *rng, struct bytes bytes)
 }
 
 /*
- * Any bit of any file, but for the end of the log. Damage to the last batch cannot be told from a write that was cut short
- * (wal/wal.h), so what was in it is lost without a word; after a crash the last batch may be the one before the last write.
+ * Any bit of any file, but for the end of the log while 'meta' does not say yet how far that is durable. Damage to the last batch cannot be told
+ * from a write that was cut short then (wal/wal.h), so what was in it is lost without a word; after a crash the last batch may be the one before
+ * the last write. What was written to the log before a sync of 'meta' is what that tells of: they take turns.
  */
 bool node_rot(struct sim_node *node)
 {
@@ -346,7 +347,8 @@ bool node_rot(struct sim_node *node)
         return false;
     bit = draw_bit(choice.rng, bytes);
     if (strncmp(choice.name, LOG_PREFIX, strlen(LOG_PREFIX)) == 0 &&
-        disk_sim_is_recent(&node->disk, LOG_PREFIX, choice.name, bit / 8))
+        disk_sim_is_recent(&node->disk, LOG_PREFIX, choice.name, bit / 8,
+                           disk_sim_synced(&node->disk, "meta")))
         return false;
     SIM_TELL(&node->sim->world, (int)node->host->index, "bit %llu of %s flips",
              (unsigned long long)bit, choice.name);

@@ -16,6 +16,7 @@ struct disk_sim_file {
     struct {
         uint64_t order, at;
     } written[DISK_SIM_RECENT]; /* where its last writes began, the newest first */
+    uint64_t synced;            /* order of the last sync */
 };
 
 struct disk_sim_name {
@@ -420,6 +421,7 @@ static bool sim_sync(struct disk *disk, int number, struct err *err)
     if (dies)
         return fail(err, EIO, "sync");
     settle_all(file);
+    file->synced = sim->changes;
     sim->syncs++;
     return true;
 }
@@ -608,14 +610,21 @@ static uint32_t writes_after(const struct disk_sim *sim, const char *prefix, uin
     return count;
 }
 
+uint64_t disk_sim_synced(const struct disk_sim *sim, const char *name)
+{
+    const struct disk_sim_name *found = find(sim->names, sim->name_count, name);
+
+    return found ? found->file->synced : 0;
+}
+
 bool disk_sim_is_recent(const struct disk_sim *sim, const char *prefix, const char *name,
-                        uint64_t at)
+                        uint64_t at, uint64_t since)
 {
     const struct disk_sim_name *found = find(sim->names, sim->name_count, name);
 
     must(found);
     for (int k = 0; k < DISK_SIM_RECENT; k++)
-        if (found->file->written[k].order && at >= found->file->written[k].at &&
+        if (found->file->written[k].order > since && at >= found->file->written[k].at &&
             writes_after(sim, prefix, found->file->written[k].order) < DISK_SIM_RECENT)
             return true;
     return false;

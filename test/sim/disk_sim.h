@@ -70,9 +70,12 @@ struct bytes disk_sim_bytes(const struct disk_sim *sim, const char *name);
 bool disk_sim_exists(const struct disk_sim *sim, const char *name);
 /* Makes or replaces a file, durably. */
 void disk_sim_put(struct disk_sim *sim, const char *name, struct bytes bytes);
-/* The byte belongs to one of the last DISK_SIM_RECENT writes to all files of this prefix, or lies behind it. */
+/* The number of the change that was the file's last sync; 0: none was. */
+uint64_t disk_sim_synced(const struct disk_sim *sim, const char *name);
+/* The byte belongs to one of the last DISK_SIM_RECENT writes to all files of this prefix, or lies behind it; only writes after the change
+ * number `since` count. */
 bool disk_sim_is_recent(const struct disk_sim *sim, const char *prefix, const char *name,
-                        uint64_t at);
+                        uint64_t at, uint64_t since);
 /* Inverts one bit, durably; `bit` is counted from the file's first. */
 void disk_sim_flip(struct disk_sim *sim, const char *name, uint64_t bit);
 uint64_t disk_sim_used(const struct disk_sim *sim); /* bytes of all files */

@@ -1,6 +1,7 @@
 /*
  * What a disk does to a node: it starts with what it had, or says which file is wrong. It never goes on as if nothing were.
  */
+#include "base/pack.h"
 #include "wal/wal.h"
 #include "world.h"
 
@@ -192,10 +193,10 @@ static void a_newest_segment_that_is_gone_refuses_the_start(void **state)
     world_close(&world);
 }
 
-/* Leaves 'meta' as it was before it said which segment the log reaches to. */
-static void write_old_meta(const struct world *world, uint32_t i)
+/* Leaves 'meta' as it was before it said how far the log reaches: not at all (1), or not where in the newest segment (2). */
+static void write_old_meta(const struct world *world, uint32_t i, uint8_t format)
 {
-    enum { PLACE_BYTES = 16 };
+    const size_t place_bytes = format == 1 ? 20 : 4;
     struct wal_meta meta = {0};
     uint8_t body[WAL_META_BYTES_MAX];
     struct disk *disk;
@@ -204,10 +205,10 @@ static void write_old_meta(const struct world *world, uint32_t i)
 
     assert_true(disk_open(&disk, world->nodes[i].directory, &err));
     assert_true(wal_meta_open(&meta, disk, "meta", &err));
-    len = meta.len - PLACE_BYTES;
+    len = meta.len - place_bytes;
     memcpy(body, meta.body, len);
-    assert_int_equal(body[0], 2);
-    body[0] = 1;
+    assert_int_equal(body[0], 3);
+    body[0] = format;
     assert_true(wal_meta_write(&meta, bytes_of(body, len), &err));
     wal_meta_close(&meta);
     disk_close(disk);
@@ -216,18 +217,112 @@ static void write_old_meta(const struct world *world, uint32_t i)
 static void a_directory_of_an_older_version_goes_on(void **state)
 {
     struct document_command command = world_drain("more");
+    struct answer answer;
     struct world world;
 
     (void)state;
     one_node(&world);
-    write_old_meta(&world, 0);
-    world_start(&world, 0);
-    assert_done(world_command(&world, 0, &command));
-    world_stop(&world, 0, false);
+    for (uint8_t format = 1; format <= 2; format++) {
+        write_old_meta(&world, 0, format);
+        world_start(&world, 0);
+        answer = world_command(&world, 0, &command);
+        assert_done(answer);
+        command.based_on = answer.version;
+        world_stop(&world, 0, false);
+    }
     /* That some log was there is known of the old ones too. */
-    write_old_meta(&world, 0);
+    write_old_meta(&world, 0, 1);
     remove_file(&world, 0, SEGMENT);
     assert_refuses(&world, 0, "none of its segments is there");
+    world_close(&world);
+}
+
+/* Where the last byte that is not zero stands: in the last batch, in a segment that was not used before. */
+static off_t last_byte(const struct world *world, uint32_t i)
+{
+    static uint8_t bytes[4 << 20];
+    char path[256];
+    size_t len;
+    FILE *file;
+
+    name_file(world, i, SEGMENT, path);
+    file = fopen(path, "rb");
+    assert_non_null(file);
+    len = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    assert_in_range(len, 1, sizeof bytes - 1);
+    while (bytes[len - 1] == 0)
+        len--;
+    return (off_t)len - 1;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    uint8_t bytes[32768];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    size_t len;
+
+    assert_non_null(in);
+    assert_non_null(out);
+    len = fread(bytes, 1, sizeof bytes, in);
+    assert_in_range(len, 1, sizeof bytes - 1);
+    assert_int_equal(fwrite(bytes, 1, len, out), len);
+    fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* Up to where 'meta' says that the log is durable; looked at in a copy, since opening it writes it. */
+static off_t remembered_end(const struct world *world, uint32_t i)
+{
+    char from[256], directory[256], to[300];
+    struct wal_meta meta = {0};
+    struct unpack in;
+    struct disk *disk;
+    struct err err;
+    off_t end;
+
+    name_file(world, i, "meta", from);
+    snprintf(directory, sizeof directory, "%s/copy", world->top);
+    snprintf(to, sizeof to, "%s/meta", directory);
+    assert_true(disk_open(&disk, directory, &err));
+    copy_file(from, to);
+    assert_true(wal_meta_open(&meta, disk, "meta", &err));
+    in = unpack_of(bytes_of(meta.body + meta.len - 4, 4));
+    end = unpack_u32(&in);
+    wal_meta_close(&meta);
+    disk_close(disk);
+    return end;
+}
+
+static void a_damaged_last_batch_refuses_the_start_after_an_orderly_stop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    one_node(&world);
+    world_start(&world, 0);
+    world_until(&world, world_leader(&world) == 0);
+    world_stop(&world, 0, true);
+    damage(&world, 0, SEGMENT, last_byte(&world, 0));
+    assert_refuses(&world, 0, "was durable");
+    world_close(&world);
+}
+
+/* A voter that would cut off what it has acknowledged could help to elect one that never had it. */
+static void a_damaged_last_batch_refuses_the_start_when_the_log_was_quiet(void **state)
+{
+    struct document_command command = world_drain("more");
+    struct world world;
+
+    (void)state;
+    one_node(&world);
+    world_start(&world, 0);
+    assert_done(world_command(&world, 0, &command));
+    world_until(&world, remembered_end(&world, 0) > last_byte(&world, 0));
+    world_stop(&world, 0, false);
+    damage(&world, 0, SEGMENT, last_byte(&world, 0));
+    assert_refuses(&world, 0, "was durable");
+    assert_refuses(&world, 0, "what this node has acknowledged is damaged: put");
     world_close(&world);
 }
 
@@ -245,21 +340,6 @@ static void a_log_of_another_node_refuses_the_start(void **state)
     assert_refuses(&world, 0, "another log");
     world_close(&other);
     world_close(&world);
-}
-
-static void copy_file(const char *from, const char *to)
-{
-    uint8_t bytes[32768];
-    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-    size_t len;
-
-    assert_non_null(in);
-    assert_non_null(out);
-    len = fread(bytes, 1, sizeof bytes, in);
-    assert_in_range(len, 1, sizeof bytes - 1);
-    assert_int_equal(fwrite(bytes, 1, len, out), len);
-    fclose(in);
-    assert_int_equal(fclose(out), 0);
 }
 
 /* Leaves 'a' as the end finds it between the snapshot of a recovery and its charter. */
@@ -331,6 +411,8 @@ int main(void)
         cmocka_unit_test(a_log_that_is_gone_refuses_the_start),
         cmocka_unit_test(a_newest_segment_that_is_gone_refuses_the_start),
         cmocka_unit_test(a_directory_of_an_older_version_goes_on),
+        cmocka_unit_test(a_damaged_last_batch_refuses_the_start_after_an_orderly_stop),
+        cmocka_unit_test(a_damaged_last_batch_refuses_the_start_when_the_log_was_quiet),
         cmocka_unit_test(a_log_of_another_node_refuses_the_start),
         cmocka_unit_test(a_recovery_that_was_cut_short_is_finished),
         cmocka_unit_test(a_charter_of_another_cluster_refuses_the_start),

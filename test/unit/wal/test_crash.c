@@ -44,6 +44,7 @@ struct story {
     uint64_t dropping; /* the highest index that a drop was asked for */
     uint64_t tag;
     uint64_t seed;
+    struct wal_place remembered; /* by the owner, now and then: a mere crash never makes it wrong */
 };
 
 static struct story story;
@@ -140,7 +141,8 @@ static void start(void)
                                         .segment_bytes = SEGMENT_BYTES,
                                         .segments_max = 20,
                                         .spares = 1 + (uint32_t)(story.seed % 3),
-                                        .seed = rng_next(&story.rng)};
+                                        .seed = rng_next(&story.rng),
+                                        .expected = story.remembered};
     bool opened;
 
     if (rng_chance(&story.rng, 0.2)) { /* also dies while it recovers */
@@ -296,6 +298,8 @@ static void live(void)
     start();
     plan_a_fault();
     for (unsigned i = 0; i < STEPS; i++) {
+        if (i % 8 == 0)
+            story.remembered = wal_newest(story.wal);
         if (step())
             continue;
         if (story.err.number != ENOSPC) {

@@ -48,20 +48,23 @@ static void the_last_two_writes_to_files_of_a_kind_are_recent(void **state)
     int first = make("log-1", BYTES("old one")), second = make("log-2", BYTES("a"));
 
     (void)state;
-    assert_true(disk_sim_is_recent(&sim, "log-", "log-1", 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-1", 0, 0));
     assert_true(sim.disk.ops->write(&sim.disk, second, 1, BYTES("b"), &err));
-    assert_false(disk_sim_is_recent(&sim, "log-", "log-1", 0));
-    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 0));
+    assert_false(disk_sim_is_recent(&sim, "log-", "log-1", 0, 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 0, 0));
     assert_true(sim.disk.ops->write(&sim.disk, second, 2, BYTES("c"), &err));
-    assert_false(disk_sim_is_recent(&sim, "log-", "log-2", 0));
-    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 1));
-    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 100));
+    assert_false(disk_sim_is_recent(&sim, "log-", "log-2", 0, 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 1, 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 100, 0));
     (void)make("meta", BYTES("other"));
-    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 1));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 1, 0));
+    assert_int_equal(disk_sim_synced(&sim, "meta"), 0);
+    assert_true(sim.disk.ops->sync(&sim.disk, second, &err));
+    assert_false(disk_sim_is_recent(&sim, "log-", "log-2", 2, disk_sim_synced(&sim, "log-2")));
     assert_true(sim.disk.ops->write(&sim.disk, first, 0, BYTES("new"), &err));
-    assert_true(disk_sim_is_recent(&sim, "log-", "log-1", 0));
-    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 2));
-    assert_false(disk_sim_is_recent(&sim, "log-", "log-2", 1));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-1", 0, 0));
+    assert_true(disk_sim_is_recent(&sim, "log-", "log-2", 2, 0));
+    assert_false(disk_sim_is_recent(&sim, "log-", "log-2", 1, 0));
 }
 
 static void what_was_not_synced_is_old_or_new_or_in_between(void **state)

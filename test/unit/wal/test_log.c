@@ -312,6 +312,54 @@ static void another_log_is_refused_to_who_remembers_one(void **state)
     assert_string_equal(all(), "1:1=a");
 }
 
+/* Without that it looks like a write that was cut short. */
+static void a_damaged_last_batch_is_refused_to_who_remembers_it(void **state)
+{
+    (void)state;
+    append_synced(1, "one");
+    remembered = wal_newest(wal);
+    append_synced(1, "two");
+    assert_int_equal(remembered.end, FIRST_BATCH + 64);
+    assert_int_equal(wal_newest(wal).end, FIRST_BATCH + 128);
+    stop();
+    disk_sim_flip(&sim, FIRST_SEGMENT, (FIRST_BATCH + 64 + 40) * 8);
+    start(); /* who remembers less is content */
+    assert_string_equal(all(), "1:1=one");
+    append_synced(2, "two");
+    remembered = wal_newest(wal);
+    power_cut(); /* and who remembers all that there is */
+    assert_string_equal(all(), "1:1=one 2:2=two");
+    stop();
+    disk_sim_flip(&sim, FIRST_SEGMENT, (FIRST_BATCH + 64 + 40) * 8);
+    for (int i = 0; i < 2; i++) {
+        assert_false(try_open());
+        assert_int_equal(err.number, EILSEQ);
+        assert_string_equal(err.text, "open log 'log': '" FIRST_SEGMENT
+                                      "' is damaged at offset 128: the batch is not valid, and all "
+                                      "up to 192 was durable");
+    }
+}
+
+/* As a disk may leave it that forgot more than one sync. */
+static void a_log_that_ends_before_where_it_was_durable_is_refused(void **state)
+{
+    static uint8_t bytes[SEGMENT_BYTES];
+
+    (void)state;
+    append_synced(1, "one");
+    append_synced(1, "two");
+    append_synced(1, "three");
+    remembered = wal_newest(wal);
+    stop();
+    memcpy(bytes, disk_sim_bytes(&sim, FIRST_SEGMENT).at, sizeof bytes);
+    memset(bytes + FIRST_BATCH + 64, 0, sizeof bytes - FIRST_BATCH - 64);
+    disk_sim_put(&sim, FIRST_SEGMENT, bytes_of(bytes, sizeof bytes));
+    assert_false(try_open());
+    assert_string_equal(err.text, "open log 'log': '" FIRST_SEGMENT
+                                  "' is damaged at offset 128: the batch is not valid, and all "
+                                  "up to 256 was durable");
+}
+
 static void another_size_of_segments_is_refused(void **state)
 {
     const struct wal_options options = {"log", 2 * SEGMENT_BYTES, 8, 1, 1};
@@ -581,6 +629,8 @@ int main(void)
         STORY(a_log_that_is_gone_is_refused_to_who_remembers_it),
         STORY(a_newest_segment_that_is_gone_is_refused_to_who_remembers_it),
         STORY(another_log_is_refused_to_who_remembers_one),
+        STORY(a_damaged_last_batch_is_refused_to_who_remembers_it),
+        STORY(a_log_that_ends_before_where_it_was_durable_is_refused),
         STORY(another_size_of_segments_is_refused),
         STORY(what_was_cut_off_never_comes_back),
         STORY(a_truncation_and_what_replaces_it_are_one_change),
