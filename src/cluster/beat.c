@@ -19,6 +19,7 @@ enum tag {
     REQUESTS,
     GRANTS,
     REFUSED,
+    LEASE,
 };
 
 enum { FLAG_TILTED = 1, FLAG_LEADING = 2, FLAG_READY = 4, WORD_BLANK = 1, CELL_SUSPECTED = 1 };
@@ -87,6 +88,9 @@ static void write_refused(struct buf *out, const struct beat *beat)
     }
 }
 
+/* The last one that this version writes. */
+enum { TAG_LAST = LEASE };
+
 static void write_field(struct buf *out, enum tag tag, const struct beat *beat)
 {
     switch (tag) {
@@ -131,6 +135,9 @@ static void write_field(struct buf *out, enum tag tag, const struct beat *beat)
     case REFUSED:
         write_refused(out, beat);
         break;
+    case LEASE:
+        pack_u32(out, beat->lease_ms);
+        break;
     }
 }
 
@@ -141,14 +148,14 @@ static bool has(const struct beat *beat, enum tag tag)
         return beat->row.count > 0;
     if (tag == REQUESTS)
         return beat->request != 0;
-    if (tag == GRANTS)
+    if (tag == GRANTS || tag == LEASE)
         return beat->grant_count > 0;
     return tag != REFUSED || beat->refused_count > 0;
 }
 
 void beat_encode(struct buf *out, const struct beat *beat)
 {
-    for (uint32_t tag = WHO; tag <= REFUSED; tag++) {
+    for (uint32_t tag = WHO; tag <= TAG_LAST; tag++) {
         size_t opened;
 
         if (!has(beat, tag))
@@ -278,6 +285,8 @@ static void read_number(struct unpack *in, enum tag tag, struct beat *beat)
         beat->applied_hash = unpack_u64(in);
     } else if (tag == LEVEL) {
         beat->level_max = unpack_u16(in);
+    } else if (tag == LEASE) {
+        beat->lease_ms = unpack_u32(in);
     } else {
         read_flags(in, beat);
     }
@@ -310,7 +319,7 @@ bool beat_decode(struct bytes bytes, struct beat *beat)
     if (bytes.len > CLUSTER_BEAT_MAX)
         return false;
     while (fields_next(&fields, &tag, &value)) {
-        if (tag < WHO || tag > REFUSED)
+        if (tag < WHO || tag > TAG_LAST)
             continue;
         if (!read_field(&value, tag, beat) || !unpack_ended(&value))
             return false;

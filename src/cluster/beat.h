@@ -38,6 +38,7 @@ struct beat {
     /* What the sender, as the leader, grants to this receiver. */
     uint32_t grant_count;
     struct beat_grant grants[CLUSTER_LEASES_MAX];
+    uint32_t lease_ms; /* how long at most; a grant that does not say so is none */
     /* Proofs: members' lives by which the sender was reset and is refused (voters' reports), newest known state. */
     uint32_t refused_count;
     struct life refused[CLUSTER_NODES_MAX];

@@ -42,6 +42,8 @@ enum {
 
 /* Leases whose resource begins so, and those of groups, outlive the process that holds them: a proof of its death does not end them, their time does. But see cluster_tie. */
 #define CLUSTER_OUTLIVES "address/"
+/* Overrides whose key begins so are the cluster's own: people set others. */
+#define CLUSTER_OWN "cluster/"
 /* A kernel that closes a dead supervisor's port kills what was tied to it a moment later; a busy one takes longer than an idle one. */
 enum { CLUSTER_GRACE_MS = 100 };
 

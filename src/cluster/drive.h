@@ -293,7 +293,8 @@ struct cluster {
     uint64_t lease_epoch[CLUSTER_LEASES_MAX]; /* that was wanted last; 0: none */
     char lease_names[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX];
     char tied[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX]; /* cluster_tie; "": free */
-    bool lease_fresh; /* one is wanted that was not asked for yet */
+    uint64_t lease_agreeing; /* index of what was proposed about how long leases are */
+    bool lease_fresh;        /* one is wanted that was not asked for yet */
     struct confirm confirms[DRIVE_CONFIRMS];
     uint64_t confirm_number;
 
@@ -465,6 +466,8 @@ void lease_open(struct cluster *cluster);
 /* After a command was applied, or a snapshot. */
 void lease_follow(struct cluster *cluster);
 void lease_role(struct cluster *cluster, bool leads, bool established);
+/* A leader that is established has the document say how long it may grant leases. */
+void lease_agree(struct cluster *cluster);
 /* Puts this node's requests in a beat to the leader. */
 void lease_request(struct cluster *cluster, struct beat *beat);
 void lease_ask_now(struct cluster *cluster);

@@ -89,6 +89,7 @@ void beat_hello(struct cluster *c)
 static void add_grants(struct cluster *c, const struct place *place,
                        const struct lease_grants *grants)
 {
+    c->said.lease_ms = grants ? (uint32_t)(grants->lease_ns / NS_PER_MS) : 0;
     for (uint32_t i = 0; grants && i < grants->count; i++)
         if (life_equal(grants->grants[i].holder, place->life))
             c->said.grants[c->said.grant_count++] =

@@ -1,6 +1,11 @@
 #include "cluster/drive.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
+
+/* The override that says how long any leader may have granted a lease. */
+#define LEASE_KEY CLUSTER_OWN "lease"
 
 static void tell(struct cluster *c, enum fact_code code, uint32_t slot, const char *what)
 {
@@ -75,8 +80,38 @@ static void follow(struct cluster *c, uint32_t slot)
     c->lease_fresh = true;
 }
 
+/* What nobody can read may be long. */
+static int64_t longest_ns(const struct document_override *override)
+{
+    int64_t ms;
+
+    if (!override)
+        return 0;
+    if (!text_parse_duration(bytes_of_string(override->value), &ms) || ms < 1 ||
+        ms > LEASE_NS_MAX / NS_PER_MS)
+        return LEASE_NS_MAX;
+    return ms * NS_PER_MS;
+}
+
+void lease_agree(struct cluster *c)
+{
+    const struct document_override *before = document_override(&c->document, LEASE_KEY);
+    struct document_command command = {.kind = COMMAND_OVERRIDE_SET};
+    int64_t wish_ns = lease_grantor_wishes(&c->grantor, tilt_slow(&c->tilt));
+
+    if (wish_ns == 0 || c->lease_agreeing > c->applying)
+        return;
+    command.based_on = before ? before->version : 0;
+    (void)snprintf(command.override.key, sizeof command.override.key, LEASE_KEY);
+    (void)snprintf(command.override.value, sizeof command.override.value, "%lldms",
+                   (long long)(wish_ns / NS_PER_MS));
+    if (propose_own(c, &command))
+        c->lease_agreeing = c->raft.last;
+}
+
 void lease_follow(struct cluster *c)
 {
+    lease_grantor_longest(&c->grantor, longest_ns(document_override(&c->document, LEASE_KEY)));
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++)
         follow(c, slot);
 }
@@ -94,6 +129,7 @@ void lease_role(struct cluster *c, bool leads, bool established)
         if (grantor->leading)
             lease_grantor_lost(grantor);
         drive_look_again(c);
+        c->lease_agreeing = 0;
         lease_grantor_won(grantor, c->raft.term, tilt_slow(&c->tilt));
     }
     if (established && !grantor->established)
@@ -108,7 +144,8 @@ static void own_grants(struct cluster *c, const struct lease_grants *grants)
         const struct lease_grant *grant = &grants->grants[i];
 
         if (life_equal(grant->holder, drive_life(c)) &&
-            lease_holder_granted(&c->holder, grant->slot, grant->epoch, grant->request))
+            lease_holder_granted(&c->holder, grant->slot, grant->epoch, grant->request,
+                                 grants->lease_ns))
             extend(c, grant->slot);
     }
 }
@@ -166,7 +203,8 @@ void lease_granted(struct cluster *c, const struct beat *beat)
     for (uint32_t i = 0; i < beat->grant_count; i++) {
         const struct beat_grant *grant = &beat->grants[i];
 
-        if (lease_holder_granted(&c->holder, grant->slot, grant->epoch, grant->request))
+        if (lease_holder_granted(&c->holder, grant->slot, grant->epoch, grant->request,
+                                 beat->lease_ms * NS_PER_MS))
             extend(c, grant->slot);
     }
 }

@@ -289,8 +289,10 @@ void log_turn(struct cluster *c)
         return;
     /* Only now does the document hold what the leaders before had proposed. */
     c->established = leads && actions->established && c->applying >= c->raft.noop;
-    if (c->established)
+    if (c->established) {
         lease_role(c, true, true);
+        lease_agree(c);
+    }
     tell_role(c);
     propose_read(c, actions);
     if (actions->fetch_from)

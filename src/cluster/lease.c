@@ -8,28 +8,28 @@
 
 #include "base/must.h"
 
-static int64_t drift_ns(const struct lease_rules *rules)
+static int64_t drift_ns(int64_t lease_ns, int64_t drift_ppm)
 {
-    return (rules->lease_ns / 1000000 + 1) * rules->drift_ppm;
+    return (lease_ns / 1000000 + 1) * drift_ppm;
 }
 
 /* What passes on a clock that is as slow as can be while the lease passes in truth, and on one that is as fast. */
-static int64_t shorter_ns(const struct lease_rules *rules)
+static int64_t shorter_ns(int64_t lease_ns, int64_t drift_ppm)
 {
-    int64_t ns = rules->lease_ns - drift_ns(rules);
+    int64_t ns = lease_ns - drift_ns(lease_ns, drift_ppm);
 
     return ns > 0 ? ns : 0;
 }
 
-static int64_t longer_ns(const struct lease_rules *rules)
+static int64_t longer_ns(int64_t lease_ns, int64_t drift_ppm)
 {
-    return rules->lease_ns + drift_ns(rules);
+    return lease_ns + drift_ns(lease_ns, drift_ppm);
 }
 
 static void check_rules(const struct lease_rules *rules)
 {
     must(rules->lease_ns > 0);
-    must(rules->lease_ns <= 3600 * NS_PER_S);
+    must(rules->lease_ns <= LEASE_NS_MAX);
     must(rules->drift_ppm >= 0);
     must(rules->drift_ppm < 1000000);
 }
@@ -103,9 +103,10 @@ uint64_t lease_holder_ask(struct lease_holder *holder, struct instant now)
 }
 
 bool lease_holder_granted(struct lease_holder *holder, uint32_t slot, uint64_t epoch,
-                          uint64_t request)
+                          uint64_t request, int64_t lease_ns)
 {
     struct lease_held *held = &holder->slots[slot % CLUSTER_LEASES_MAX];
+    int64_t most_ns = lease_ns < holder->rules.lease_ns ? lease_ns : holder->rules.lease_ns;
     struct instant from, end;
 
     check_held(holder, slot % CLUSTER_LEASES_MAX);
@@ -115,8 +116,8 @@ bool lease_holder_granted(struct lease_holder *holder, uint32_t slot, uint64_t e
         holder->asked - request >= LEASE_REQUESTS_MAX)
         return false;
     from = holder->sent[request % LEASE_REQUESTS_MAX];
-    end = after_ns(from, shorter_ns(&holder->rules));
-    if (end.ns <= held->end.ns)
+    end = after_ns(from, shorter_ns(most_ns, holder->rules.drift_ppm));
+    if (end.ns <= held->end.ns || end.ns == from.ns)
         return false;
     held->from = from;
     held->end = end;
@@ -165,6 +166,32 @@ static void check_account(const struct lease_grantor *grantor, const struct leas
     must(account->first.after <= grantor->round);
     must(account->newest.after <= grantor->round);
     must(account->closings == 0 || grantor->leading);
+    must(grantor->longest_ns >= 0);
+    must(grantor->longest_ns <= LEASE_NS_MAX);
+}
+
+/* What a lease that this leader does not know of may last: on its own clock. */
+static int64_t whole_ns(const struct lease_grantor *grantor)
+{
+    int64_t most_ns = grantor->rules.lease_ns;
+
+    if (most_ns < grantor->longest_ns)
+        most_ns = grantor->longest_ns;
+    return longer_ns(most_ns, grantor->rules.drift_ppm);
+}
+
+static int64_t granted_ns(const struct lease_grantor *grantor)
+{
+    return grantor->rules.lease_ns < grantor->longest_ns ? grantor->rules.lease_ns
+                                                         : grantor->longest_ns;
+}
+
+/* Never earlier than it was. */
+static void wait_out(struct lease_grantor *grantor)
+{
+    struct instant from = after_ns(grantor->doubt, whole_ns(grantor));
+
+    grantor->from = from.ns > grantor->from.ns ? from : grantor->from;
 }
 
 static void check_grantor(const struct lease_grantor *grantor)
@@ -204,8 +231,27 @@ void lease_grantor_won(struct lease_grantor *grantor, uint64_t term, struct inst
     forget_term(grantor);
     grantor->leading = true;
     grantor->term = term;
-    grantor->from = after_ns(now, longer_ns(&grantor->rules));
+    grantor->doubt = now;
+    grantor->from = after_ns(now, whole_ns(grantor));
     check_grantor(grantor);
+}
+
+void lease_grantor_longest(struct lease_grantor *grantor, int64_t lease_ns)
+{
+    check_grantor(grantor);
+    grantor->longest_ns = lease_ns < LEASE_NS_MAX ? lease_ns : LEASE_NS_MAX;
+    wait_out(grantor);
+    check_grantor(grantor);
+}
+
+int64_t lease_grantor_wishes(const struct lease_grantor *grantor, struct instant now)
+{
+    int64_t own_ns = grantor->rules.lease_ns;
+
+    if (!grantor->established || grantor->tilted || own_ns == grantor->longest_ns ||
+        (own_ns < grantor->longest_ns && !passed(grantor->from, now)))
+        return 0;
+    return own_ns;
 }
 
 void lease_grantor_established(struct lease_grantor *grantor, uint64_t term)
@@ -243,6 +289,8 @@ static bool takes(const struct lease_grantor *grantor, const struct lease_accoun
                   struct life holder, uint64_t epoch, uint64_t request)
 {
     if (!grantor->established || grantor->tilted || account->closings || account->ended)
+        return false;
+    if (grantor->longest_ns == 0)
         return false;
     if (holder.member == 0 || !life_equal(account->holder, holder) || account->epoch != epoch)
         return false;
@@ -299,12 +347,14 @@ void lease_grantor_confirmed(struct lease_grantor *grantor, uint64_t term, uint6
 {
     check_grantor(grantor);
     out->count = 0;
+    out->lease_ns = granted_ns(grantor);
     if (!grantor->established || grantor->tilted || term != grantor->term || round > grantor->round)
         return;
     for (uint32_t slot = 0; slot < CLUSTER_LEASES_MAX; slot++) {
         struct lease_account *account = &grantor->accounts[slot];
         struct lease_receipt receipt = take_confirmed(account, round);
-        struct instant until = after_ns(receipt.received, longer_ns(&grantor->rules));
+        struct instant until =
+            after_ns(receipt.received, longer_ns(out->lease_ns, grantor->rules.drift_ppm));
 
         if (receipt.request == 0)
             continue;
@@ -385,13 +435,12 @@ void lease_grantor_died(struct lease_grantor *grantor, struct life life, uint64_
 
 void lease_grantor_tilt(struct lease_grantor *grantor, bool tilted, struct instant now)
 {
-    struct instant from = after_ns(now, longer_ns(&grantor->rules));
-
     check_grantor(grantor);
     if (tilted == grantor->tilted)
         return;
     grantor->tilted = tilted;
-    grantor->from = from.ns > grantor->from.ns ? from : grantor->from;
+    grantor->doubt = now;
+    wait_out(grantor);
     for (uint32_t i = 0; i < CLUSTER_LEASES_MAX; i++)
         forget_receipts(&grantor->accounts[i]);
     check_grantor(grantor);

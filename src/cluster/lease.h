@@ -5,6 +5,9 @@
  * leader of consensus, from the moment at which it received it, `lease x (1 + drift)`. So the grantor's count ends after the holder's,
  * whatever the network did, as long as no clock runs wrong by more than the drift.
  *
+ * The nodes' own rules may differ while they are changed one after the other. So a grant says how long it lasts at most, and the document how long
+ * any leader may have granted (`longest`): a leader grants no more than that, and a new one waits it out, whatever its own rules say.
+ *
  * Resources are slots of the document's table of leases; the epoch of a slot is the document's, changes with the holder and is never used
  * again, so what was said of an earlier holder is recognised and ignored. Times are of CLOCK_BOOTTIME of the node that counts (or of a clock
  * derived from it that runs faster at the holder, slower at the grantor: cluster/tilt.h). Nobody else's clock is ever looked at.
@@ -15,12 +18,13 @@
 #include "cluster/limits.h"
 
 struct lease_rules {
-    int64_t lease_ns;
+    int64_t lease_ns;  /* at most */
     int64_t drift_ppm; /* how wrong a clock's rate may be; below 1,000,000 */
 };
 
 /* ---- the holder ---- */
 
+#define LEASE_NS_MAX (3600 * NS_PER_S)
 enum { LEASE_REQUESTS_MAX = 32 }; /* under way; an answer to an older one is ignored */
 
 struct lease_held {
@@ -46,9 +50,9 @@ void lease_holder_want(struct lease_holder *holder, uint32_t slot, uint64_t epoc
 void lease_holder_unwant(struct lease_holder *holder, uint32_t slot);
 /* One request is about to be sent for every wanted slot: its number, to be carried with (slot, epoch) pairs. Call it BEFORE sending. */
 uint64_t lease_holder_ask(struct lease_holder *holder, struct instant now);
-/* The leader granted that request for this slot and epoch. True when the lease now runs longer. Any age, any number of times. */
+/* The leader granted that request for this slot and epoch, for at most `lease_ns`. True when the lease now runs longer. Any age, any number of times. */
 bool lease_holder_granted(struct lease_holder *holder, uint32_t slot, uint64_t epoch,
-                          uint64_t request);
+                          uint64_t request, int64_t lease_ns);
 /* The clock or the host cannot be trusted: every lease is gone, and no request sent so far counts. The slots stay wanted. */
 void lease_holder_drop(struct lease_holder *holder);
 /* To be called before the leader is told that the holder gives up: gone at once, not wanted, and not to be had again in this epoch. */
@@ -85,7 +89,10 @@ struct lease_grantor {
         established; /* an entry of the own term is applied: the accounts are what the document says */
     bool tilted;
     uint64_t term;
-    uint64_t round;      /* number of the newest confirmation asked for */
+    uint64_t round;     /* number of the newest confirmation asked for */
+    int64_t longest_ns; /* the document's: no leader grants more; 0: nothing at all yet */
+    struct instant
+        doubt; /* the victory, or a later tilt: what was granted before that is not known */
     struct instant from; /* before this nothing is changed away from anybody */
     struct lease_account accounts[CLUSTER_LEASES_MAX];
 };
@@ -99,6 +106,7 @@ struct lease_grant {
 /* At most two receipts of every slot are confirmed at once; only the newer is answered. */
 struct lease_grants {
     uint32_t count;
+    int64_t lease_ns; /* how long they last at most */
     struct lease_grant grants[CLUSTER_LEASES_MAX];
 };
 
@@ -112,6 +120,11 @@ void lease_grantor_lost(struct lease_grantor *grantor);
 void lease_grantor_holds(struct lease_grantor *grantor, uint32_t slot, struct life holder,
                          uint64_t epoch);
 void lease_grantor_vacant(struct lease_grantor *grantor, uint32_t slot);
+/* The longest lease that any leader may have granted, or may grant; 0: none may. Told before `established`, and whenever it changes. */
+void lease_grantor_longest(struct lease_grantor *grantor, int64_t lease_ns);
+/* What the document should say instead, so that this leader grants as its rules say: longer at once, shorter when all that was granted by others, or by others'
+ * rules, is over. 0: nothing. */
+int64_t lease_grantor_wishes(const struct lease_grantor *grantor, struct instant now);
 /* ---- requests ---- */
 /* A request came, at `now` as read after it came: never an earlier reading of the clock. False: not taken (not leading, not the holder, another epoch, closing, ended, tilted). */
 bool lease_grantor_asked(struct lease_grantor *grantor, uint32_t slot, struct life holder,

@@ -180,6 +180,11 @@ static void ask_to_recover(struct agent_cluster *agent, uint32_t id, struct byte
 
 /* ---- overrides ---- */
 
+static bool is_own(const char *key)
+{
+    return strncmp(key, CLUSTER_OWN, strlen(CLUSTER_OWN)) == 0;
+}
+
 static void ask_about_override(struct agent_cluster *agent, uint32_t id, bool set,
                                struct bytes query)
 {
@@ -195,11 +200,18 @@ static void ask_about_override(struct agent_cluster *agent, uint32_t id, bool se
                      "an override has a key of at most 64 characters, and a value of 256");
         return;
     }
+    if (is_own(command.override.key)) {
+        agent_refuse(agent, id, 400,
+                     "overrides that begin with '" CLUSTER_OWN
+                     "' are the cluster's own: they follow the file");
+        return;
+    }
     before = document_override(cluster_document(agent->cluster), command.override.key);
     command.based_on = before ? before->version : 0;
     ask_cluster(agent, id, query, &what);
 }
 
+/* Those that people set. */
 static void list_overrides(struct agent_cluster *agent, uint32_t id)
 {
     const struct document *document = cluster_document(agent->cluster);
@@ -212,6 +224,8 @@ static void list_overrides(struct agent_cluster *agent, uint32_t id)
     json_key(&json, "overrides");
     json_begin_array(&json);
     for (uint32_t i = 0; i < document->override_count; i++) {
+        if (is_own(document->overrides[i].key))
+            continue;
         json_begin_object(&json);
         add_text(&json, "key", document->overrides[i].key);
         add_text(&json, "value", document->overrides[i].value);

@@ -123,6 +123,7 @@ def test_overrides_are_the_same_everywhere(three):
     wait_until(lambda: "pool/api/limit = 12 or so" in b.said("override", "list"), 10, "it arrives")
     b.said("override", "clear", "pool/api/limit")
     wait_until(lambda: a.said("override", "list") == "", 10, "it is gone")
+    assert "the cluster's own" in a.said("override", "clear", "cluster/lease", code=1)
 
 
 def test_a_node_is_removed_and_added_again(system):

@@ -36,6 +36,7 @@ static void begin(struct scene *scene, const char *name, bool of_group)
     lease->holder = bob;
     grantor = &scene->cluster->grantor;
     lease_grantor_init(grantor, &rules);
+    lease_grantor_longest(grantor, rules.lease_ns);
     lease_grantor_won(grantor, 1, loop_now(scene->loop));
     lease_grantor_established(grantor, 1);
     lease_grantor_holds(grantor, 0, bob, 1);

@@ -30,7 +30,7 @@ static void a_lease_runs_from_the_sending_of_what_was_granted(void **state)
     assert_int_equal(lease_holder_ask(holder, at_ms(1000)), 1);
     assert_int_equal(lease_holder_ask(holder, at_ms(1200)), 2);
     assert_false(lease_valid(holder, 5, at_ms(1300)));
-    assert_true(lease_holder_granted(holder, 5, 9, 1));
+    assert_true(lease_holder_granted(holder, 5, 9, 1, rules.lease_ns));
     /* 2 s less 1 %, and the drift of one more millisecond for rounding. */
     assert_in_range(lease_end(holder, 5).ns, at_ms(2979).ns, at_ms(2980).ns);
     assert_true(lease_valid(holder, 5, at_ms(2979)));
@@ -45,10 +45,10 @@ static void a_grant_that_is_old_or_repeated_never_shortens_a_lease(void **state)
     (void)state;
     (void)lease_holder_ask(holder, at_ms(1000));
     (void)lease_holder_ask(holder, at_ms(1200));
-    assert_true(lease_holder_granted(holder, 0, 1, 2));
+    assert_true(lease_holder_granted(holder, 0, 1, 2, rules.lease_ns));
     end = lease_end(holder, 0);
-    assert_false(lease_holder_granted(holder, 0, 1, 1));
-    assert_false(lease_holder_granted(holder, 0, 1, 2));
+    assert_false(lease_holder_granted(holder, 0, 1, 1, rules.lease_ns));
+    assert_false(lease_holder_granted(holder, 0, 1, 2, rules.lease_ns));
     assert_int_equal(lease_end(holder, 0).ns, end.ns);
 }
 
@@ -57,17 +57,17 @@ static void grants_of_other_epochs_slots_and_times_are_ignored(void **state)
     struct lease_holder *holder = wanting(0, 4);
 
     (void)state;
-    assert_false(lease_holder_granted(holder, 0, 4, 0));
-    assert_false(lease_holder_granted(holder, 0, 4, 1));
+    assert_false(lease_holder_granted(holder, 0, 4, 0, rules.lease_ns));
+    assert_false(lease_holder_granted(holder, 0, 4, 1, rules.lease_ns));
     (void)lease_holder_ask(holder, at_ms(0));
-    assert_false(lease_holder_granted(holder, 0, 3, 1));
-    assert_false(lease_holder_granted(holder, 1, 4, 1));
-    assert_false(lease_holder_granted(holder, CLUSTER_LEASES_MAX, 4, 1));
-    assert_false(lease_holder_granted(holder, UINT32_MAX, 4, 1));
+    assert_false(lease_holder_granted(holder, 0, 3, 1, rules.lease_ns));
+    assert_false(lease_holder_granted(holder, 1, 4, 1, rules.lease_ns));
+    assert_false(lease_holder_granted(holder, CLUSTER_LEASES_MAX, 4, 1, rules.lease_ns));
+    assert_false(lease_holder_granted(holder, UINT32_MAX, 4, 1, rules.lease_ns));
     for (int i = 0; i < LEASE_REQUESTS_MAX; i++)
         (void)lease_holder_ask(holder, at_ms(100 + i));
-    assert_false(lease_holder_granted(holder, 0, 4, 1));
-    assert_true(lease_holder_granted(holder, 0, 4, 2));
+    assert_false(lease_holder_granted(holder, 0, 4, 1, rules.lease_ns));
+    assert_true(lease_holder_granted(holder, 0, 4, 2, rules.lease_ns));
 }
 
 static void a_new_epoch_begins_without_a_lease_and_with_new_requests(void **state)
@@ -77,9 +77,9 @@ static void a_new_epoch_begins_without_a_lease_and_with_new_requests(void **stat
     (void)state;
     (void)lease_holder_ask(holder, at_ms(0));
     lease_holder_want(holder, 0, 2);
-    assert_false(lease_holder_granted(holder, 0, 2, 1));
+    assert_false(lease_holder_granted(holder, 0, 2, 1, rules.lease_ns));
     (void)lease_holder_ask(holder, at_ms(10));
-    assert_true(lease_holder_granted(holder, 0, 2, 2));
+    assert_true(lease_holder_granted(holder, 0, 2, 2, rules.lease_ns));
     lease_holder_want(holder, 0, 2);
     assert_true(lease_valid(holder, 0, at_ms(20)));
 }
@@ -91,12 +91,12 @@ static void after_a_doubt_nothing_that_was_sent_before_counts(void **state)
     (void)state;
     (void)lease_holder_ask(holder, at_ms(0));
     (void)lease_holder_ask(holder, at_ms(200));
-    assert_true(lease_holder_granted(holder, 0, 1, 1));
+    assert_true(lease_holder_granted(holder, 0, 1, 1, rules.lease_ns));
     lease_holder_drop(holder);
     assert_false(lease_valid(holder, 0, at_ms(300)));
-    assert_false(lease_holder_granted(holder, 0, 1, 2));
+    assert_false(lease_holder_granted(holder, 0, 1, 2, rules.lease_ns));
     (void)lease_holder_ask(holder, at_ms(400));
-    assert_true(lease_holder_granted(holder, 0, 1, 3));
+    assert_true(lease_holder_granted(holder, 0, 1, 3, rules.lease_ns));
 }
 
 static void what_was_released_is_not_had_again_in_that_epoch(void **state)
@@ -107,10 +107,10 @@ static void what_was_released_is_not_had_again_in_that_epoch(void **state)
     (void)lease_holder_ask(holder, at_ms(0));
     lease_holder_release(holder, 0);
     lease_holder_want(holder, 0, 1);
-    assert_false(lease_holder_granted(holder, 0, 1, 1));
+    assert_false(lease_holder_granted(holder, 0, 1, 1, rules.lease_ns));
     lease_holder_want(holder, 0, 2);
     (void)lease_holder_ask(holder, at_ms(10));
-    assert_true(lease_holder_granted(holder, 0, 2, 2));
+    assert_true(lease_holder_granted(holder, 0, 2, 2, rules.lease_ns));
 }
 
 static void a_clock_that_went_back_holds_no_lease(void **state)
@@ -119,7 +119,7 @@ static void a_clock_that_went_back_holds_no_lease(void **state)
 
     (void)state;
     (void)lease_holder_ask(holder, at_ms(5000));
-    assert_true(lease_holder_granted(holder, 0, 1, 1));
+    assert_true(lease_holder_granted(holder, 0, 1, 1, rules.lease_ns));
     assert_false(lease_valid(holder, 0, at_ms(4999)));
 }
 
@@ -131,6 +131,7 @@ static struct lease_grantor *leading(struct instant won)
 
     lease_grantor_init(&grantor, &rules);
     lease_grantor_holds(&grantor, 0, bob, 1);
+    lease_grantor_longest(&grantor, rules.lease_ns);
     lease_grantor_won(&grantor, 3, won);
     lease_grantor_established(&grantor, 3);
     return &grantor;
@@ -184,6 +185,7 @@ static void nothing_is_granted_before_an_own_entry_is_applied(void **state)
     (void)state;
     lease_grantor_init(&grantor, &rules);
     lease_grantor_holds(&grantor, 0, bob, 1);
+    lease_grantor_longest(&grantor, rules.lease_ns);
     assert_false(lease_grantor_asked(&grantor, 0, bob, 1, 1, at_ms(0)));
     lease_grantor_won(&grantor, 3, at_ms(10));
     lease_grantor_established(&grantor, 2);
@@ -295,6 +297,61 @@ static void a_leader_in_doubt_grants_nothing_and_counts_anew(void **state)
     assert_in_range(lease_grantor_may_change(grantor, 0).ns, at_ms(8020).ns, at_ms(8021).ns);
 }
 
+static void a_holder_counts_no_longer_than_it_was_granted(void **state)
+{
+    struct lease_holder *holder = wanting(0, 1);
+
+    (void)state;
+    (void)lease_holder_ask(holder, at_ms(1000));
+    assert_false(lease_holder_granted(holder, 0, 1, 1, 0));
+    assert_true(lease_holder_granted(holder, 0, 1, 1, 500 * NS_PER_MS));
+    assert_in_range(lease_end(holder, 0).ns, at_ms(1494).ns, at_ms(1495).ns);
+    /* Nor longer than its own rules say. */
+    assert_true(lease_holder_granted(holder, 0, 1, 1, 9 * NS_PER_S));
+    assert_in_range(lease_end(holder, 0).ns, at_ms(2979).ns, at_ms(2980).ns);
+}
+
+static int64_t granted_ns(struct lease_grantor *grantor, uint64_t request)
+{
+    struct lease_grants grants;
+    uint64_t round;
+
+    assert_true(lease_grantor_asked(grantor, 0, bob, 1, request, at_ms(100)));
+    round = lease_grantor_round(grantor);
+    lease_grantor_confirmed(grantor, 3, round, &grants);
+    assert_int_equal(grants.count, 1);
+    return grants.lease_ns;
+}
+
+static void no_leader_grants_more_than_the_document_says(void **state)
+{
+    struct lease_grantor *grantor = leading(at_ms(0));
+
+    (void)state;
+    lease_grantor_longest(grantor, 0);
+    assert_false(lease_grantor_asked(grantor, 0, bob, 1, 1, at_ms(100)));
+    assert_int_equal(lease_grantor_wishes(grantor, at_ms(100)), rules.lease_ns);
+    lease_grantor_longest(grantor, NS_PER_S);
+    assert_int_equal(granted_ns(grantor, 1), NS_PER_S);
+    assert_int_equal(lease_grantor_wishes(grantor, at_ms(100)), rules.lease_ns);
+    lease_grantor_longest(grantor, rules.lease_ns);
+    assert_int_equal(granted_ns(grantor, 2), rules.lease_ns);
+    assert_int_equal(lease_grantor_wishes(grantor, at_ms(100)), 0);
+}
+
+static void a_new_leader_waits_as_long_as_others_may_have_granted(void **state)
+{
+    struct lease_grantor *grantor = leading(at_ms(1000));
+
+    (void)state;
+    lease_grantor_longest(grantor, 10 * NS_PER_S);
+    assert_in_range(lease_grantor_may_change(grantor, 0).ns, at_ms(11100).ns, at_ms(11101).ns);
+    assert_int_equal(granted_ns(grantor, 1), rules.lease_ns);
+    /* Only then the document may say less, so that the next one does not wait as long. */
+    assert_int_equal(lease_grantor_wishes(grantor, at_ms(11099)), 0);
+    assert_int_equal(lease_grantor_wishes(grantor, at_ms(11101)), rules.lease_ns);
+}
+
 /* ---- the explorer: two who lead, two who hold, one resource, true time ---- */
 
 enum {
@@ -322,7 +379,8 @@ enum event {
     COMMIT = STEADY + 2,
     PROMPT,                 /* holder 0, 1 asks, and everything goes well until it is answered */
     CHANGE = PROMPT + 2,    /* the leader takes the lease from its holder, if it may */
-    WAIT = CHANGE + 1,      /* a sixteenth of a lease, half, or the whole */
+    AGREE = CHANGE + 1,     /* leader 0, 1 wants the document to say how long leases are */
+    WAIT = AGREE + 2,       /* a sixteenth of a lease, half, or the whole */
     DELIVER = WAIT + 3,     /* message 0 … */
     REPEAT = DELIVER + BAG, /* … and keep it */
     EVENTS = REPEAT + BAG,
@@ -332,6 +390,7 @@ struct message {
     enum { NOTHING, REQUEST, GRANT, GIVEN_UP } kind;
     uint32_t leader, holder;
     uint64_t epoch, number;
+    int64_t lease_ns;
 };
 
 struct clock {
@@ -355,6 +414,9 @@ struct world {
     /* A change that is in the log of the leader of `by`. */
     uint64_t by;
     uint32_t next;
+    /* How long leases are, by the document; and what is in the log about that. */
+    int64_t longest_ns, next_longest_ns;
+    uint64_t longest_by;
     struct message bag[BAG];
     uint32_t changes, overlaps;
 };
@@ -383,7 +445,8 @@ static void put(struct world *w, struct message message)
 static void begin(struct world *w, const struct lease_rules *believed, int64_t drift_ppm,
                   struct rng *rng)
 {
-    *w = (struct world){.true_ns = NS_PER_S, .term = 1, .epoch = 1};
+    *w = (struct world){
+        .true_ns = NS_PER_S, .term = 1, .epoch = 1, .longest_ns = believed->lease_ns};
     for (uint32_t i = 0; i < 4; i++)
         w->clocks[i] = (struct clock){rng_between(rng, -1, 1) * drift_ppm,
                                       rng_between(rng, 1, 1000) * NS_PER_S};
@@ -391,17 +454,41 @@ static void begin(struct world *w, const struct lease_rules *believed, int64_t d
         lease_grantor_init(&w->grantors[i], believed);
         lease_holder_init(&w->holders[i], believed);
         lease_grantor_holds(&w->grantors[i], 0, bob, 1);
+        lease_grantor_longest(&w->grantors[i], w->longest_ns);
     }
     lease_grantor_won(&w->grantors[0], 1, local(w, 0));
     w->won[1] = 0;
 }
 
+/* As while a file with another lease is brought to one node after the other: two in three have the longer one. */
+static void let_rules_differ(struct world *w, struct rng *rng)
+{
+    w->longest_ns = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        lease_grantor_longest(&w->grantors[i], 0);
+        w->grantors[i].rules.lease_ns *= rng_below(rng, 3) ? 3 : 1;
+        w->holders[i].rules.lease_ns *= rng_below(rng, 3) ? 3 : 1;
+    }
+    lease_grantor_won(&w->grantors[0], 1, local(w, 0));
+}
+
+/* All that is in the log. */
 static void commit(struct world *w)
 {
-    w->holder = w->next;
-    w->epoch++;
-    w->by = 0;
-    w->changes++;
+    if (w->by) {
+        w->holder = w->next;
+        w->epoch++;
+        w->changes++;
+    }
+    if (w->longest_by)
+        w->longest_ns = w->next_longest_ns;
+    w->by = w->longest_by = 0;
+}
+
+static void apply(const struct world *w, struct lease_grantor *grantor)
+{
+    lease_grantor_holds(grantor, 0, life_of(w->holder), w->epoch);
+    lease_grantor_longest(grantor, w->longest_ns);
 }
 
 static void win(struct world *w, uint32_t leader, bool with)
@@ -413,6 +500,7 @@ static void win(struct world *w, uint32_t leader, bool with)
     w->won[w->term] = w->step;
     lease_grantor_won(&w->grantors[leader], w->term, local(w, leader));
     w->by = with && w->by ? w->term : 0;
+    w->longest_by = with && w->longest_by ? w->term : 0;
 }
 
 /* An own entry is applied: all before it are, and every later leader has them. */
@@ -420,9 +508,8 @@ static void establish(struct world *w, uint32_t leader)
 {
     if (w->leader != leader || w->grantors[leader].established)
         return;
-    if (w->by)
-        commit(w);
-    lease_grantor_holds(&w->grantors[leader], 0, life_of(w->holder), w->epoch);
+    commit(w);
+    apply(w, &w->grantors[leader]);
     lease_grantor_established(&w->grantors[leader], w->term);
 }
 
@@ -448,7 +535,7 @@ static void confirm(struct world *w, uint32_t leader)
     lease_grantor_confirmed(grantor, term, round, &grants);
     for (uint32_t i = 0; i < grants.count; i++)
         put(w, (struct message){GRANT, leader, grants.grants[i].holder.member == eve.member,
-                                grants.grants[i].epoch, grants.grants[i].request});
+                                grants.grants[i].epoch, grants.grants[i].request, grants.lease_ns});
 }
 
 /* Whoever believes to lead proposes; only the newest leader's proposal can ever be committed. */
@@ -464,6 +551,17 @@ static void propose(struct world *w, uint32_t leader)
         w->by = w->term;
         w->next = !w->holder;
     }
+}
+
+static void agree(struct world *w, uint32_t leader)
+{
+    const struct lease_grantor *grantor = &w->grantors[leader];
+    int64_t wish_ns = lease_grantor_wishes(grantor, local(w, leader));
+
+    if (wish_ns == 0 || w->leader != leader || grantor->term != w->term || w->longest_by)
+        return;
+    w->longest_by = w->term;
+    w->next_longest_ns = wish_ns;
 }
 
 static void propose_in_vain(struct world *w, uint32_t leader)
@@ -485,7 +583,7 @@ static void deliver(struct world *w, uint32_t place, bool keep)
         (void)lease_grantor_asked(&w->grantors[m.leader], 0, life_of(m.holder), m.epoch, m.number,
                                   local(w, m.leader));
     if (m.kind == GRANT)
-        (void)lease_holder_granted(&w->holders[m.holder], 0, m.epoch, m.number);
+        (void)lease_holder_granted(&w->holders[m.holder], 0, m.epoch, m.number, m.lease_ns);
     if (m.kind == GIVEN_UP)
         lease_grantor_released(&w->grantors[m.leader], 0, life_of(m.holder), m.epoch);
     if (!keep)
@@ -536,10 +634,10 @@ static void commit_as_leader(struct world *w)
 {
     struct lease_grantor *grantor = &w->grantors[w->leader];
 
-    if (!w->by || !grantor->established)
+    if ((!w->by && !w->longest_by) || !grantor->established)
         return;
     commit(w);
-    lease_grantor_holds(grantor, 0, life_of(w->holder), w->epoch);
+    apply(w, grantor);
 }
 
 static void ask_promptly(struct world *w, uint32_t holder)
@@ -576,6 +674,8 @@ static void happen(struct world *w, uint32_t event)
         deliver(w, event - DELIVER, false);
     else if (event >= WAIT)
         w->true_ns += (int64_t[]){1, 8, 16}[event - WAIT] * rules.lease_ns / 16 + 1;
+    else if (event >= AGREE)
+        agree(w, event - AGREE);
     else if (event == CHANGE)
         change_promptly(w);
     else if (event >= PROMPT)
@@ -600,10 +700,11 @@ static void happen(struct world *w, uint32_t event)
 static uint32_t likely_event(struct rng *rng)
 {
     static const uint32_t usual[] = {
-        ASK,           ASK + 1,    ASK,         ASK + 1,     LEARN,       LEARN + 1,   ESTABLISH,
-        ESTABLISH + 1, ROUND,      ROUND + 1,   CONFIRM,     CONFIRM + 1, PROPOSE,     PROPOSE + 1,
-        REFUSE,        REFUSE + 1, COMMIT,      WAIT,        WAIT,        WAIT + 1,    DELIVER,
-        DELIVER + 1,   DELIVER,    DELIVER + 2, DELIVER + 3, DELIVER + 4, DELIVER + 5,
+        ASK,         ASK + 1,       ASK,         ASK + 1,     LEARN,     LEARN + 1,
+        ESTABLISH,   ESTABLISH + 1, ROUND,       ROUND + 1,   CONFIRM,   CONFIRM + 1,
+        PROPOSE,     PROPOSE + 1,   REFUSE,      REFUSE + 1,  COMMIT,    WAIT,
+        WAIT,        WAIT + 1,      DELIVER,     DELIVER + 1, DELIVER,   DELIVER + 2,
+        DELIVER + 3, DELIVER + 4,   DELIVER + 5, AGREE,       AGREE + 1,
     };
 
     return rng_chance(rng, 0.95) ? usual[rng_below(rng, ARRAY_LEN(usual))]
@@ -615,8 +716,8 @@ struct walked {
     uint32_t changes, held[2], overlaps;
 };
 
-static struct walked walk(const struct lease_rules *believed, int64_t drift_ppm, uint64_t seed,
-                          int steps)
+static struct walked walk(const struct lease_rules *believed, int64_t drift_ppm, bool differ,
+                          uint64_t seed, int steps)
 {
     struct walked walked = {0};
     struct world w;
@@ -624,6 +725,8 @@ static struct walked walk(const struct lease_rules *believed, int64_t drift_ppm,
 
     rng_seed(&rng, seed);
     begin(&w, believed, drift_ppm, &rng);
+    if (differ)
+        let_rules_differ(&w, &rng);
     for (int i = 0; i < steps; i++) {
         happen(&w, likely_event(&rng));
         for (uint32_t holder = 0; holder < 2; holder++)
@@ -634,13 +737,13 @@ static struct walked walk(const struct lease_rules *believed, int64_t drift_ppm,
     return walked;
 }
 
-static struct walked walk_many(const struct lease_rules *believed, int64_t drift_ppm,
+static struct walked walk_many(const struct lease_rules *believed, int64_t drift_ppm, bool differ,
                                uint64_t seeds)
 {
     struct walked sum = {0};
 
     for (uint64_t seed = 0; seed < seeds; seed++) {
-        struct walked one = walk(believed, drift_ppm, seed, 400);
+        struct walked one = walk(believed, drift_ppm, differ, seed, 400);
 
         sum.changes += one.changes;
         sum.overlaps += one.overlaps;
@@ -652,7 +755,18 @@ static struct walked walk_many(const struct lease_rules *believed, int64_t drift
 
 static void two_leases_never_overlap_in_true_time(void **state)
 {
-    struct walked walked = walk_many(&rules, rules.drift_ppm, 20000);
+    struct walked walked = walk_many(&rules, rules.drift_ppm, false, 20000);
+
+    (void)state;
+    assert_int_equal(walked.overlaps, 0);
+    assert_true(walked.changes > 2000);
+    assert_true(walked.held[0] > 10000);
+    assert_true(walked.held[1] > 10000);
+}
+
+static void nor_while_the_nodes_have_different_rules(void **state)
+{
+    struct walked walked = walk_many(&rules, rules.drift_ppm, true, 10000);
 
     (void)state;
     assert_int_equal(walked.overlaps, 0);
@@ -730,6 +844,41 @@ static void no_exchanges_in_any_order_make_two_leases_overlap(void **state)
     assert_int_equal(explore_exchanges(&rules, -rules.drift_ppm), 0);
 }
 
+/* Leader 0 and holder 0 have the longer lease, and holder 0 was granted as much as that allows: what leader 1 makes of it. */
+static void nor_do_exchanges_while_the_nodes_have_different_rules(void **state)
+{
+    enum { END = EVENTS };
+    static const uint32_t starts[][16] = {
+        /* No request is a fourth event: those go to who does not lead. */
+        {LEARN, ESTABLISH, AGREE, COMMIT, PROMPT, WIN + 1, ESTABLISH + 1, END},
+        {LEARN, ESTABLISH, AGREE, COMMIT, PROMPT, WIN + 1, ESTABLISH + 1, AGREE + 1, COMMIT,
+         WIN + 1, ESTABLISH + 1, END},
+        {WIN + 1, ESTABLISH + 1, AGREE + 1, COMMIT, WIN, ESTABLISH, PROMPT, WIN + 1, ESTABLISH + 1,
+         END},
+    };
+    static const uint32_t events[] = {
+        PROMPT, PROMPT + 1, CHANGE,   WIN,  WIN + 1,  ESTABLISH, ESTABLISH + 1,
+        AGREE,  AGREE + 1,  WIN_WITH, WAIT, WAIT + 1, WAIT + 2,  COMMIT,
+    };
+    struct world w;
+    struct rng rng;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        rng_seed(&rng, 1);
+        begin(&w, &rules, rules.drift_ppm, &rng);
+        w.longest_ns = 0;
+        for (uint32_t k = 0; k < 2; k++)
+            lease_grantor_longest(&w.grantors[k], 0);
+        w.grantors[0].rules.lease_ns *= 3;
+        w.holders[0].rules.lease_ns *= 3;
+        for (uint32_t k = 0; starts[i][k] != END; k++)
+            happen(&w, starts[i][k]);
+        assert_true(lease_valid(&w.holders[0], 0, local(&w, 2)));
+        assert_int_equal(explore(&w, events, ARRAY_LEN(events), 4), 0);
+    }
+}
+
 static void a_drift_beyond_the_bound_would_be_found(void **state)
 {
     (void)state;
@@ -746,6 +895,7 @@ int main(void)
         cmocka_unit_test(after_a_doubt_nothing_that_was_sent_before_counts),
         cmocka_unit_test(what_was_released_is_not_had_again_in_that_epoch),
         cmocka_unit_test(a_clock_that_went_back_holds_no_lease),
+        cmocka_unit_test(a_holder_counts_no_longer_than_it_was_granted),
         cmocka_unit_test(only_a_round_that_began_after_the_receipt_confirms),
         cmocka_unit_test(requests_that_come_faster_than_rounds_are_still_granted),
         cmocka_unit_test(nothing_is_granted_before_an_own_entry_is_applied),
@@ -756,9 +906,13 @@ int main(void)
         cmocka_unit_test(what_outlives_a_process_is_not_ended_by_its_death),
         cmocka_unit_test(another_incarnation_extends_nothing),
         cmocka_unit_test(a_leader_in_doubt_grants_nothing_and_counts_anew),
+        cmocka_unit_test(no_leader_grants_more_than_the_document_says),
+        cmocka_unit_test(a_new_leader_waits_as_long_as_others_may_have_granted),
         cmocka_unit_test(two_leases_never_overlap_in_true_time),
+        cmocka_unit_test(nor_while_the_nodes_have_different_rules),
         cmocka_unit_test(no_few_events_in_any_order_make_two_leases_overlap),
         cmocka_unit_test(no_exchanges_in_any_order_make_two_leases_overlap),
+        cmocka_unit_test(nor_do_exchanges_while_the_nodes_have_different_rules),
         cmocka_unit_test(a_drift_beyond_the_bound_would_be_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,53 @@ static void a_lease_that_is_held_is_not_given_to_another(void **state)
     world_close(&world);
 }
 
+static int64_t left_ms(struct world *world, uint32_t i)
+{
+    struct instant now = loop_read_clock(world->loop, LOOP_BOOT);
+
+    return ns_between(now, world->nodes[i].lease[0]) / NS_PER_MS;
+}
+
+static void lead(struct world *world, uint32_t i)
+{
+    struct cluster_ask ask = {
+        .kind = CLUSTER_TRANSFER, .node = world->nodes[i].name, .timeout_ms = 8000};
+
+    if (world_leader(world) != (int)i)
+        assert_done(world_ask(world, i, &ask));
+    world_until(world, world_leader(world) == (int)i);
+}
+
+/* As while a file with a longer lease is brought to one node after the other: c has it already. */
+static void a_lease_is_as_long_as_leader_and_holder_both_say(void **state)
+{
+    struct cluster_ask ask = {
+        .kind = CLUSTER_LEASE_TAKE, .resource = "address/web", .timeout_ms = 15000};
+    struct answer answer = {0};
+    struct world world;
+    struct instant end;
+
+    (void)state;
+    world_open(&world, 3);
+    world.nodes[2].lease_ms = 3000;
+    world_start_all(&world);
+    world_until(&world, world_members(&world));
+    lead(&world, 0);
+    assert_done(ask_lease(&world, 2, CLUSTER_LEASE_TAKE, 8000));
+    assert_true(left_ms(&world, 2) <= 600);
+    lead(&world, 2);
+    world_until(&world, left_ms(&world, 2) > 2000);
+
+    /* Whoever leads then counts 600 ms by its own file. */
+    end = world.nodes[2].lease[0];
+    world_stop(&world, 2, false);
+    cluster_ask(world.nodes[0].cluster, &ask, world_answered, &answer);
+    world_until(&world, answer.came);
+    assert_done(answer);
+    assert_true(passed(end, loop_read_clock(world.loop, LOOP_BOOT)));
+    world_close(&world);
+}
+
 static void a_dead_holders_lease_goes_over_and_never_are_there_two(void **state)
 {
     struct cluster_ask ask = {
@@ -80,7 +127,7 @@ static void a_dead_holders_lease_goes_over_and_never_are_there_two(void **state)
     world_until(&world, answer.came);
     assert_done(answer);
     assert_true(holds(&world, heir));
-    (void)end;
+    assert_true(passed(end, loop_read_clock(world.loop, LOOP_BOOT)));
     world_close(&world);
 }
 
@@ -193,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_takes_a_lease_holds_and_keeps_it),
         cmocka_unit_test(a_lease_that_is_held_is_not_given_to_another),
+        cmocka_unit_test(a_lease_is_as_long_as_leader_and_holder_both_say),
         cmocka_unit_test(a_dead_holders_lease_goes_over_and_never_are_there_two),
         cmocka_unit_test(readers_do_not_keep_a_lease_from_being_renewed),
         cmocka_unit_test(a_release_that_was_refused_is_done_later),

@@ -32,7 +32,8 @@ struct node {
     struct disk *disk;
     int listener;
     bool failed;
-    bool kept; /* as in struct cluster_options, at its next starts */
+    int64_t lease_ms; /* of its file; 0: 600 */
+    bool kept;        /* as in struct cluster_options, at its next starts */
     struct instant lease[CLUSTER_LEASES_MAX];
     uint32_t leases_lost;
     char story[16384];
@@ -142,7 +143,7 @@ static inline bool world_try_start(struct world *world, uint32_t i, struct err *
         .node_count = world->in_file,
         .timing = {.heartbeat_ms = 40,
                    .election_ms = 120,
-                   .lease_ms = 600,
+                   .lease_ms = node->lease_ms ? node->lease_ms : 600,
                    .pause_ms = 3000,
                    .drift_ppm = 10000,
                    .detection_beats = 5},
