@@ -234,11 +234,13 @@ static void note_failures(struct agent_addresses *addresses, const struct config
         const struct board_address *at =
             on_board(addresses, agent_addresses_name(addresses, &rows[i]));
 
-        /* What it says of a time when the lease was here is of no interest later. */
-        if (at && at->why[0] && !at->held && addresses->failed[i].ns == 0)
-            addresses->failed[i] = now_of(addresses);
-        else if (!at || !at->why[0])
+        bool over = addresses->failed[i].ns == 0 ||
+                    passed(after_ms(addresses->failed[i], FAILED_MS), now_of(addresses));
+
+        if (!at || at->held)
             addresses->failed[i] = (struct instant){0};
+        else if (at->why[0] && over)
+            addresses->failed[i] = now_of(addresses);
     }
 }
 

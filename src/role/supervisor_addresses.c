@@ -219,6 +219,16 @@ static void announce(struct supervisor *supervisor, struct virtual_address *v, s
         v->announcements++;
 }
 
+/* Why it could not be added is of that lease: in the next one it may be the same again, and is said again. */
+static void forget_why(struct supervisor *supervisor, struct virtual_address *v)
+{
+    if (v->held || !v->why[0])
+        return;
+    v->why[0] = '\0';
+    v->retry = (struct instant){0};
+    supervisor->addresses.changed = true;
+}
+
 static struct instant margin_before(struct instant end)
 {
     return (struct instant){end.ns - MARGIN_MS * NS_PER_MS};
@@ -236,6 +246,8 @@ static void look_at(struct supervisor *supervisor, struct virtual_address *v, st
         keep(supervisor, v, seconds, now);
     else
         take(supervisor, v, seconds, now);
+    if (end.ns == 0)
+        forget_why(supervisor, v);
     announce(supervisor, v, now);
 }
 

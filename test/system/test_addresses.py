@@ -315,6 +315,18 @@ def test_an_address_that_goes_from_the_file_goes_from_the_interface(build):
     wait_until(lambda: [x["lease"] for x in cluster["a"].view()["leases"]] == ["address/front"], 20, "and its lease is free")
 
 
+def test_a_node_that_cannot_add_it_is_passed_over_each_time_that_it_is_tried(build, network):
+    """Half a minute after it failed it is tried again, since it is preferred; and then it fails for the same reason."""
+    network.machines[1].run("ip", "link", "add", "eth9", "type", "veth", "peer", "name", "eth8")
+    network.machines[1].run("ip", "link", "set", "eth9", "up")
+    cluster = build({"front": {"address": "10.88.0.100/24", "interface": "eth9", "nodes": ["a", "b"], "preempt": True}})
+    for times in (1, 2):
+        wait_until(lambda times=times: len(cluster["c"].api("/api/v1/events?code=N-1804")["events"]) >= times, 60,
+                   f"a could not add it, {times} times")
+        wait_until(lambda: has(cluster["b"], "10.88.0.100"), 30, "the other one has it")
+    assert cluster["c"].api("/api/v1/events?code=N-1804")["events"][-1]["text"].startswith("a could not add 10.88.0.100")
+
+
 def test_what_somebody_else_put_there_is_neither_used_nor_removed(system, network):
     cluster = Balancers(system, network, addresses={"front": f"{FRONT}/24"}, failover=TIMING)
     machine = cluster.machines["a"]
