@@ -275,6 +275,7 @@ struct cluster {
     struct instant quorum_changed;
     uint64_t led_term;            /* the last in which this node led */
     struct instant members_first; /* until then a change of members waits and goes before others */
+    int64_t members_wait_ms;      /* how long that was; 0: none has waited */
     uint64_t member_change;       /* index of the last change of members that was proposed here */
     struct raft_entry heard_entries[RAFT_BATCH_MAX];
     struct bytes heard_bodies[RAFT_BATCH_MAX];

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+enum { MEMBERS_WAIT_BEATS = 16 }; /* the longest that others wait for a change of members */
+
 /* ---- answers ---- */
 
 static void reply_to(struct cluster *c, uint32_t asker, const struct ask_reply *reply)
@@ -71,9 +73,20 @@ static bool of_members(const struct document_command *command)
            command->kind == COMMAND_MEMBER_ADDRESSES;
 }
 
+/* One that was asked for long ago was given up, and the next begins anew. */
+static int64_t next_wait_ms(const struct cluster *c, struct instant now)
+{
+    int64_t longest = MEMBERS_WAIT_BEATS * c->timing.heartbeat_ms, next = 2 * c->members_wait_ms;
+
+    if (next == 0 || passed(after_ms(c->members_first, 4 * next), now))
+        return c->timing.heartbeat_ms;
+    return next < longest ? next : longest;
+}
+
 /*
  * Consensus changes its members whatever the document says later, so the document must not be able to refuse: nothing that is
- * not applied yet may come before such a change. What comes meanwhile waits for a heartbeat at most, so that it has its turn.
+ * not applied yet may come before such a change. What comes meanwhile waits, so that it has its turn: for a heartbeat, and twice as long
+ * each time that this was not enough (a slow disk under load), with twice as long between.
  */
 static bool hold_for_members(struct cluster *c, const struct document_command *command)
 {
@@ -83,10 +96,13 @@ static bool hold_for_members(struct cluster *c, const struct document_command *c
         return !passed(c->members_first, now);
     if (c->applying == c->raft.last) {
         c->members_first = (struct instant){0};
+        c->members_wait_ms = 0;
         return false;
     }
-    if (passed(after_ms(c->members_first, 4 * c->timing.heartbeat_ms), now))
-        c->members_first = after_ms(now, c->timing.heartbeat_ms);
+    if (passed(after_ms(c->members_first, 2 * c->members_wait_ms), now)) {
+        c->members_wait_ms = next_wait_ms(c, now);
+        c->members_first = after_ms(now, c->members_wait_ms);
+    }
     return true;
 }
 

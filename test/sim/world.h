@@ -104,10 +104,12 @@ struct sim_world {
     struct story *story; /* NULL: nobody listens */
 };
 
-/* True time without that in which it was stopped in turns. */
+/* True time without that in which it was stopped in turns; a stop is counted as a whole when it begins. */
 static inline int64_t sim_host_awake(const struct sim_host *host)
 {
-    return host->world->now - host->stopped_ns;
+    int64_t now = host->world->now;
+
+    return now - host->stopped_ns + (host->free_at > now ? host->free_at - now : 0);
 }
 
 void sim_world_init(struct sim_world *world, uint64_t seed, uint32_t hosts, struct story *story);
