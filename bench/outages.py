@@ -90,7 +90,7 @@ def missed(rows):
 def soaked(rows):
     for row in rows:
         yield (f"{row['soak']} random faults, one after the other, on one running cluster ({row['profile']}, seed {row['seed']}, {row['took_s'] / 60:.0f} minutes): whole again "
-               f"by itself after every one, within {row['slowest_s']:.1f} s at most.")
+               f"by itself after every one, within {row['slowest_s']:.1f} s at most. {row['refused']} of the switchovers were refused or not answered while the leadership moved.")
 
 
 def write(path, everything):
