@@ -96,11 +96,12 @@ def soaked(rows):
 def write(path, everything):
     rows = [row for row in everything if "fault" in row]
     soaks = list(soaked(row for row in everything if "soak" in row))
-    of = {what: list_of({str(row[what]) for row in everything}) for what in ("date", "commit", "linux", "redis", "cores")}
+    of = {what: list_of({str(row[what]) for row in everything}) for what in ("date", "linux", "redis", "cores")}
+    commits = list_of({row["commit"] for row in everything if row.get("kind") != "sentinel"})
     loads = sorted(row["load"] for row in rows)
     path.write_text(f"""# A replicated Redis that fails, beside Sentinel
 
-Written by `bench/failover page` from what `bench/failover run` and `soak` kept (`make bench-failover` does all three) on {of['date']}: commit {of['commit']}, Linux {of['linux']}, {of['redis']}. {of['cores']} cores
+Written by `bench/failover page` from what `bench/failover run` and `soak` kept (`make bench-failover` does all three) on {of['date']}: commit {commits}, Linux {of['linux']}, {of['redis']}. {of['cores']} cores
 carried up to four such runs of three nodes each with their clients, and other work: load {loads[0]:.0f} to {loads[-1]:.0f}; figures are those of a busy machine.
 
 nines: default is 200 ms beats and a lease of 2 s, tight is 50 ms and 400 ms; `hold: 10s`. Sentinel: default is 30 s down-after and 180 s failover-timeout, tight is 500 ms and 1 s. Three nodes each in a network namespace, the
