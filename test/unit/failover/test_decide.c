@@ -7,8 +7,7 @@ static void a_dead_process_is_replaced_by_the_longest_in_sync(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     says(&w, A, ENGINE_STOPPED);
     w.held = true;
     run(&w);
@@ -51,8 +50,7 @@ static void silence_waits_for_the_lease_and_is_measured_from_the_last_word(void 
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     member(&w, A)->health = FAILOVER_SUSPECTED;
     w.now = after_ms(w.now, 400);
     w.held = true;
@@ -85,8 +83,7 @@ static void a_false_alarm_ends_without_a_word(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     member(&w, A)->health = FAILOVER_SUSPECTED;
     w.held = true;
     run(&w);
@@ -153,8 +150,7 @@ static void who_cannot_take_over_is_followed_by_the_next(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     dies(&w, A);
     run(&w);
     promises(&w, B, 101);
@@ -188,8 +184,7 @@ static void who_answers_no_write_in_time_is_followed_by_the_next(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     dies(&w, A);
     run(&w);
     promises(&w, B, 101);
@@ -215,8 +210,7 @@ static void when_all_have_failed_they_are_tried_again(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     dies(&w, A);
     run(&w);
     promises(&w, B, 100);
@@ -241,8 +235,7 @@ static void a_leader_that_comes_in_the_middle_goes_on(void **state)
     struct failover_rules rules = world_rules();
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     dies(&w, A);
     run(&w);
     failover_init(&w.f, &rules);
@@ -268,8 +261,7 @@ static void who_does_not_lead_does_nothing(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     w.view.able = false;
     dies(&w, A);
     wait_ms(&w, 60000);
@@ -286,8 +278,7 @@ static void what_was_never_answered_is_asked_again(void **state)
     struct instant asked;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     dies(&w, A);
     step(&w);
     assert_true(w.out);
@@ -307,8 +298,7 @@ static void what_was_refused_is_asked_again_after_a_heartbeat(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     dies(&w, A);
     step(&w);
     w.out = false;
@@ -327,8 +317,7 @@ static void a_new_leader_waits_a_lease_for_the_primarys_first_word(void **state)
     struct failover_rules rules = world_rules();
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     failover_init(&w.f, &rules);
     member(&w, A)->health = FAILOVER_UNHEARD;
     member(&w, A)->heard = false;
@@ -346,8 +335,7 @@ static void who_began_again_may_say_that_it_goes_on(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     member(&w, A)->life.incarnation = member(&w, A)->report.life.incarnation = 2;
     run(&w);
     wait_ms(&w, 800);
@@ -366,8 +354,7 @@ static void who_began_again_and_says_nothing_is_replaced(void **state)
     char text[128];
 
     (void)state;
-    world_init(&w, GROUP_SEMI_SYNC, 1, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SEMI_SYNC, 1, 3, 100);
     member(&w, A)->life.incarnation = member(&w, A)->report.life.incarnation = 2;
     run(&w);
     wait_ms(&w, 1100);
@@ -380,8 +367,7 @@ static void who_alone_has_the_data_is_waited_for(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 1);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 1, 100);
     member(&w, A)->life.incarnation = member(&w, A)->report.life.incarnation = 2;
     wait_ms(&w, 60000);
     assert_int_equal(w.view.body.primary, A + 1);
@@ -395,8 +381,7 @@ static void a_stranded_group_heals_by_itself(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     for (uint32_t i = 0; i < 3; i++)
         dies(&w, i);
     run(&w);
@@ -505,8 +490,7 @@ static void while_paused_nobody_is_replaced(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     w.view.paused = true;
     run(&w);
     dies(&w, A);
@@ -527,8 +511,7 @@ static void a_pause_holds_an_election_too(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     w.view.paused = true;
     steps_down(&w);
     promises(&w, B, 100);
@@ -613,8 +596,7 @@ static void a_stricter_mode_begins_with_the_primary_alone(void **state)
     char text[64];
 
     (void)state;
-    world_init(&w, GROUP_SEMI_SYNC, 1, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SEMI_SYNC, 1, 3, 100);
     w.view.wanted.mode = GROUP_SYNC;
     w.view.wanted.min_in_sync = 2;
     run(&w);
@@ -630,8 +612,7 @@ static void a_weaker_mode_keeps_the_set(void **state)
     char text[64];
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     w.view.wanted = world_wanted(GROUP_SEMI_SYNC, 1);
     run(&w);
     assert_int_equal(w.view.body.mode, GROUP_SEMI_SYNC);
@@ -664,8 +645,7 @@ static void who_left_the_file_leaves_the_set(void **state)
     char text[64];
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     w.view.count = 2;
     run(&w);
     assert_string_equal(body_text(&w.view.body, text), "primary a in sync ab");

@@ -89,8 +89,7 @@ static void the_former_primary_alone_has_all(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SEMI_SYNC, 1, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SEMI_SYNC, 1, 3, 100);
     dies(&w, B);
     dies(&w, C);
     says(&w, A, ENGINE_STOPPED);
@@ -108,8 +107,7 @@ static void the_primary_before_a_failed_candidate_is_not_enough(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SEMI_SYNC, 1, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SEMI_SYNC, 1, 3, 100);
     member(&w, B)->priority = 101;
     says(&w, A, ENGINE_STOPPED);
     run(&w);
@@ -137,8 +135,7 @@ static void a_degraded_group_needs_all(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SEMI_SYNC, 1, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SEMI_SYNC, 1, 3, 100);
     w.view.body.degraded = true;
     w.view.version = ++w.versions;
     dies(&w, A);
@@ -461,8 +458,7 @@ static void the_outlook_says_who_would_follow(void **state)
     struct failover_outlook outlook;
 
     (void)state;
-    world_init(&w, GROUP_SEMI_SYNC, 1, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SEMI_SYNC, 1, 3, 100);
     member(&w, C)->report.position.offset = 140;
     run(&w);
     failover_outlook(&w.f, &w.view, w.now, &outlook);
@@ -496,8 +492,7 @@ static void the_outlook_takes_all_who_keep_up_for_equals(void **state)
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         struct world w;
 
-        world_init(&w, modes[i], modes[i] == GROUP_SEMI_SYNC, 3);
-        world_serving(&w, 100);
+        world_serves(&w, modes[i], modes[i] == GROUP_SEMI_SYNC, 3, 100);
         run(&w);
         member(&w, B)->priority = 150;
         member(&w, C)->report.position.offset = 140;
@@ -549,8 +544,7 @@ static void the_outlook_forgives_who_flapped_long_ago(void **state)
     struct failover_outlook outlook;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     member(&w, B)->priority = 200;
     for (uint32_t i = 0; i < 3; i++)
         w.f.losses[i] = (struct failover_loss){B + 1, w.f.since};
@@ -568,8 +562,7 @@ static void what_an_older_epoch_lacks_is_not_known(void **state)
     struct failover_outlook outlook;
 
     (void)state;
-    world_init(&w, GROUP_ASYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_ASYNC, 0, 2, 100);
     member(&w, B)->report.position = (struct position){w.view.epoch, 60};
     failover_outlook(&w.f, &w.view, w.now, &outlook);
     assert_true(outlook.loss_bytes == 40);

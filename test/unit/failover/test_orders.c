@@ -24,8 +24,7 @@ static void a_switchover_is_a_target_until_the_other_serves(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     order(&w, ORDER_SWITCHOVER, C, false);
     assert_int_equal(failover_phase_of(&w.f), FAILOVER_SWITCHING);
     wait_ms(&w, 300);
@@ -64,8 +63,7 @@ static void a_switchover_that_takes_too_long_is_given_up(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     order(&w, ORDER_SWITCHOVER, B, false);
     wait_ms(&w, 20000);
     assert_string_equal(w.story,
@@ -81,8 +79,7 @@ static void why_it_was_given_up_is_said_where_it_is_known(void **state)
     struct failover_action cleared = {0};
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     order(&w, ORDER_SWITCHOVER, B, false);
     strcpy(member(&w, A)->report.sentence, "its clients did not go");
     cleared.body = w.view.body;
@@ -97,8 +94,7 @@ static void a_failure_meanwhile_is_a_failover(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     order(&w, ORDER_SWITCHOVER, B, false);
     dies(&w, A);
     dies(&w, B);
@@ -181,8 +177,7 @@ static void what_is_refused(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct world w;
 
-        world_init(&w, GROUP_SYNC, 0, 2);
-        world_serving(&w, 100);
+        world_serves(&w, GROUP_SYNC, 0, 2, 100);
         rows[i].make(&w);
         order(&w, ORDER_SWITCHOVER, rows[i].to, false);
         assert_int_equal(w.answers, 1);
@@ -198,8 +193,7 @@ static void one_order_at_a_time(void **state)
     struct failover_order second = order_of(ORDER_SWITCHOVER, B, false);
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     order(&w, ORDER_SWITCHOVER, C, false);
     second.number = 2;
     failover_ordered(&w.f, &second, w.now);
@@ -215,8 +209,7 @@ static void a_failover_of_a_well_primary_is_a_switchover(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     order(&w, ORDER_FAILOVER, UINT32_MAX, false);
     hands_over(&w);
     run(&w);
@@ -232,8 +225,7 @@ static void without_a_follower_it_needs_acceptance_of_loss(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     life_set_drop(&w.view.body.in_sync, B + 1);
     order(&w, ORDER_FAILOVER, UINT32_MAX, false);
     assert_string_equal(w.answer, "a is there, and nobody could follow it without loss: "
@@ -246,8 +238,7 @@ static void with_it_a_primary_that_lives_keeps_its_lease(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     life_set_drop(&w.view.body.in_sync, B + 1);
     w.held = true;
     order(&w, ORDER_FAILOVER, UINT32_MAX, true);
@@ -262,8 +253,7 @@ static void with_it_the_most_advanced_takes_over(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     life_set_drop(&w.view.body.in_sync, B + 1);
     life_set_drop(&w.view.body.in_sync, C + 1);
     dies(&w, A);
@@ -291,8 +281,7 @@ static void a_failover_by_order_heeds_no_pause(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     w.view.paused = true;
     dies(&w, A);
     run(&w);
@@ -441,8 +430,7 @@ static void nobody_is_isolated_for_one_who_is_not_there(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     life_set_drop(&w.view.body.in_sync, B + 1);
     life_set_drop(&w.view.body.in_sync, C + 1);
     dies(&w, C);
@@ -490,8 +478,7 @@ static void a_primary_in_maintenance_is_left(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     member(&w, A)->maintenance = true;
     run(&w);
     assert_int_equal(w.view.body.target, B + 1);
@@ -509,8 +496,7 @@ static void it_is_tried_again_after_a_while(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 2);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 2, 100);
     member(&w, A)->maintenance = true;
     wait_ms(&w, 11000);
     assert_int_equal(w.view.body.target, 0);
@@ -523,8 +509,7 @@ static void a_primary_that_left_the_file_is_left(void **state)
     struct world w;
 
     (void)state;
-    world_init(&w, GROUP_SYNC, 0, 3);
-    world_serving(&w, 100);
+    world_serves(&w, GROUP_SYNC, 0, 3, 100);
     w.view.members[A] = w.view.members[C];
     w.view.count = 2;
     run(&w);

@@ -305,6 +305,13 @@ static inline void world_serving(struct world *w, uint64_t offset)
     w->records = 0;
 }
 
+static inline void world_serves(struct world *w, enum group_mode mode, uint8_t acks, uint32_t count,
+                                uint64_t offset)
+{
+    world_init(w, mode, acks, count);
+    world_serving(w, offset);
+}
+
 static inline struct failover_order order_of(enum failover_order_kind kind, uint32_t to,
                                              bool accept_loss)
 {
