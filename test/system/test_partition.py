@@ -226,5 +226,11 @@ def test_events_tell_the_same_from_every_node(three):
     leader, others = parts(three)
     leader.kill()
     wait_until(another_leads(others, leader.node), 20, "another leads")
-    stories = [json.dumps(node.api("/api/v1/events?limit=200&code=N-1101")["events"]) for node in others]
-    assert stories[0] == stories[1]
+
+    def stories():
+        return [node.api("/api/v1/events?limit=200&code=N-1101")["events"] for node in others]
+
+    # It is told a moment after it can be seen.
+    wait_until(lambda: all(stories()), 10, "the election is told")
+    one, other = stories()
+    assert json.dumps(one) == json.dumps(other)
