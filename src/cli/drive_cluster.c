@@ -172,11 +172,10 @@ int run_node_list(int argc, char **argv)
 
 int run_node_add(int argc, char **argv)
 {
-    static const char *const flags[] = {"--json", "--timeout=", NULL};
     struct client_options options;
     struct err err;
 
-    if (!client_parse(&options, argc, argv, 1, flags, &err))
+    if (!client_parse(&options, argc, argv, 1, order_flags, &err))
         return client_fail("node add", &err);
     return order_about("node add", "nodes", "add", &options, "", "is a member");
 }

@@ -59,16 +59,13 @@ struct cluster_node {
 
 struct cluster_timing {
     int64_t heartbeat_ms; /* 200; 10 to 10,000 */
-    int64_t election_ms;  /* 0: detection_threshold x heartbeat / 2, at least 3 heartbeats */
+    int64_t election_ms;  /* 0: detection_beats x heartbeat / 2; at least 2 heartbeats */
     int64_t lease_ms;     /* 2,000 */
     int64_t
         pause_ms; /* a turn of the loop that comes later than this tilts the node; 0: lease / 4 */
     uint32_t drift_ppm;       /* how far two clocks' rates may differ; 10,000 is 1 % */
     uint32_t detection_beats; /* a node is suspected after about so many beats missed; 5 */
 };
-
-/* Parts of the configuration whose hash is compared between the nodes. */
-enum { CLUSTER_CONFIG_HASH = 8 };
 
 /* All are needed but `request`, `lease` and the two moments, which may be NULL. Pointers are borrowed for the length of the call. */
 struct cluster_events {
@@ -121,10 +118,10 @@ struct cluster_options {
 
 MUST_USE bool cluster_open(struct cluster **cluster, const struct cluster_options *options,
                            struct err *err);
-/* After a reload. The file's nodes are places to connect to; members are changed by asking (`node add`, `node remove`). Timing counts from the next
- * opening on, since others count leases by what this node said it is. */
+/* After a reload. The file's nodes are places to connect to; members are changed by asking (`node add`, `node remove`). Timing stays as it was at the
+ * opening. */
 void cluster_configure(struct cluster *cluster, const struct cluster_node *nodes, uint32_t count,
-                       const struct cluster_timing *timing, uint64_t config_hash);
+                       uint64_t config_hash);
 void cluster_use_tls(struct cluster *cluster, struct tls_context *tls);
 /* From now on these are the listening sockets, as in cluster_options; those that are left out may be closed afterwards. */
 void cluster_listen(struct cluster *cluster, const int *listeners, uint32_t count);

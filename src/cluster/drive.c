@@ -443,7 +443,7 @@ fail:
 /* ---- changing ---- */
 
 void cluster_configure(struct cluster *c, const struct cluster_node *nodes, uint32_t count,
-                       const struct cluster_timing *timing, uint64_t config_hash)
+                       uint64_t config_hash)
 {
     struct err err;
 
@@ -451,7 +451,6 @@ void cluster_configure(struct cluster *c, const struct cluster_node *nodes, uint
     /* A file that was checked has good nodes; one that does not name this node changes none. */
     if (c->state == CLUSTER_HALTED || !copy_nodes(c, nodes, count, &err))
         return;
-    (void)timing;
     peers_follow(c);
     if (!c->founding)
         members_open(c, c->member ? &c->charter : NULL);

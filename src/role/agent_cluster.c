@@ -517,7 +517,6 @@ void agent_cluster_open(struct agent_cluster *agent, struct role *role)
 void agent_cluster_configure(struct agent_cluster *agent, const struct role_generation *generation)
 {
     static struct cluster_node nodes[CLUSTER_NODES_MAX];
-    struct cluster_timing timing = timing_of(generation->config);
     int listeners[CLUSTER_PATHS_MAX];
     struct err err;
 
@@ -532,8 +531,7 @@ void agent_cluster_configure(struct agent_cluster *agent, const struct role_gene
     if (config_has_peers(generation->config) && !renew_tls(agent, &err))
         log_error("the certificate stays as it was", log_text("error.message", err.text));
     cluster_listen(agent->cluster, listeners, collect_listeners(generation, listeners));
-    cluster_configure(agent->cluster, nodes, collect_nodes(generation, nodes), &timing,
-                      hash_of(generation));
+    cluster_configure(agent->cluster, nodes, collect_nodes(generation, nodes), hash_of(generation));
     if (agent->groups)
         agent_groups_configure(agent->groups);
 }

@@ -27,7 +27,7 @@ static void open_some(struct world *world, uint32_t nodes, uint32_t count)
     world_until(world, world_members(world));
     world->in_file = nodes;
     for (uint32_t i = 0; i < count; i++)
-        cluster_configure(world->nodes[i].cluster, world->file, nodes, NULL, 2);
+        cluster_configure(world->nodes[i].cluster, world->file, nodes, 2);
 }
 
 static void an_added_node_catches_up_and_votes(void **state)
@@ -82,10 +82,10 @@ static void a_reload_while_it_founds_is_followed(void **state)
         world_start(&world, i);
     world_until(&world, cluster_view(world.nodes[0].cluster)->state == CLUSTER_FOUNDING);
     world.in_file = 4;
-    cluster_configure(world.nodes[0].cluster, world.file, 4, NULL, 2);
+    cluster_configure(world.nodes[0].cluster, world.file, 4, 2);
     world_until(&world, world_members(&world));
     for (uint32_t i = 1; i < 3; i++)
-        cluster_configure(world.nodes[i].cluster, world.file, 4, NULL, 2);
+        cluster_configure(world.nodes[i].cluster, world.file, 4, 2);
     world_start(&world, 3);
     assert_done(ask_node(&world, 0, CLUSTER_NODE_ADD, "d"));
     world_until(&world, voters_at(&world, 3) == 4);
@@ -293,7 +293,7 @@ static void what_is_asked_of_who_leaves_the_file_is_answered(void **state)
     world_start(&world, 2);
     world_until(&world, cluster_view(world.nodes[0].cluster)->members[2].linked);
     cluster_request(world.nodes[0].cluster, "c", BYTES("what happened"), 3600000, on_bytes, text);
-    cluster_configure(world.nodes[0].cluster, world.file, 2, NULL, 3);
+    cluster_configure(world.nodes[0].cluster, world.file, 2, 3);
     assert_string_equal(text, "");
     world_until(&world, text[0]);
     assert_string_equal(text, "it is no node of this cluster any more");
@@ -320,12 +320,12 @@ static void a_new_address_comes_into_the_document_when_all_know_it(void **state)
     world.file[2].addresses[1] = before;
     world.file[2].addresses[0].ip[1] ^= 1;
     world.file[2].count = 2;
-    cluster_configure(world.nodes[0].cluster, world.file, 3, NULL, 3);
-    cluster_configure(world.nodes[1].cluster, world.file, 3, NULL, 3);
+    cluster_configure(world.nodes[0].cluster, world.file, 3, 3);
+    cluster_configure(world.nodes[1].cluster, world.file, 3, 3);
     world_until(&world, cluster_view(world.nodes[0].cluster)->members[2].config_differs);
     world_until(&world, cluster_view(world.nodes[1].cluster)->members[2].config_differs);
     assert_true(addressed(&world, 0, &before));
-    cluster_configure(world.nodes[2].cluster, world.file, 3, NULL, 3);
+    cluster_configure(world.nodes[2].cluster, world.file, 3, 3);
     for (uint32_t i = 0; i < 3; i++)
         world_until(&world, addressed(&world, i, &world.file[2].addresses[0]));
     world_close(&world);
