@@ -144,6 +144,8 @@ struct instant replica_next_deadline(const struct replica *replica);
 /* What the others are told, each heartbeat and at REPLICA_REPORT. held and expired are the driver's to fill in. */
 void replica_report(const struct replica *replica, struct group_report *report);
 enum replica_state replica_state_of(const struct replica *replica);
+/* The change of the set that was asked for and may still come true; NULL: none. `lives` has its members too, while there are any. */
+const struct group_body *replica_open_body(const struct replica *replica);
 /* After REPLICA_LEAVE: the engine takes no writes, and the document knows that this member is no primary. */
 bool replica_left(const struct replica *replica);
 const char *replica_state_name(enum replica_state state);

@@ -44,8 +44,6 @@ void replica_proposed(struct replica *r, enum proposal_outcome outcome, struct i
                       struct replica_actions *out);
 /* The document has changed: settled are those that it shows, or that cannot come true any more. */
 void replica_settle(struct replica *r);
-/* What may still come true; NULL: nothing. */
-const struct group_body *replica_open_body(const struct replica *r);
 
 /* ---- replica_table.c ---- */
 void replica_check_transition(enum replica_state from, enum replica_state to);

@@ -23,12 +23,11 @@ static void because(struct replica_proposal *p, const char *sentence)
     (void)snprintf(p->sentence, sizeof p->sentence, "%s", sentence);
 }
 
-/* Its own entry in the set: this run when it has everything, else none; then all of a semi-sync set have to promise, for one of them alone may have a write. */
+/* Its own entry in the set: this run when it has everything, else none. */
 static void keep_or_leave(const struct replica *r, struct replica_proposal *p)
 {
-    life_set_drop(&p->body.in_sync, r->self.member);
     if (!r->whole || r->loading) {
-        p->body.degraded = p->body.degraded || p->body.mode == GROUP_SEMI_SYNC;
+        group_forget(&p->body, r->self.member);
         return;
     }
     life_set_put(&p->body.in_sync, r->self);
@@ -184,11 +183,29 @@ void replica_proposed(struct replica *r, enum proposal_outcome outcome, struct i
     }
 }
 
+/* The document takes a member's present run alone, and one that is over does not come back. A full set may not have all that there are. */
+static bool is_over(const struct replica *r, struct life life)
+{
+    return !life_set_has(&r->lives, life) &&
+           (life_set_find(&r->lives, life.member) >= 0 || r->lives.count < GROUP_MEMBERS_MAX);
+}
+
+/* Does a run join by it that is over? Those that are in the set end with its version. */
+static bool is_too_late(const struct replica *r, const struct replica_proposal *p)
+{
+    for (uint32_t i = 0; p->plan == PLAN_IN_SYNC && i < p->body.in_sync.count; i++)
+        if (!life_set_has(&r->body.in_sync, p->body.in_sync.lives[i]) &&
+            is_over(r, p->body.in_sync.lives[i]))
+            return true;
+    return false;
+}
+
 void replica_settle(struct replica *r)
 {
     struct replica_proposal *p = &r->proposal;
 
-    if (p->plan == PLAN_NONE || (p->version == r->version && p->epoch == r->epoch))
+    if (p->plan == PLAN_NONE ||
+        (p->version == r->version && p->epoch == r->epoch && !is_too_late(r, p)))
         return;
     p->moot = true;
     p->yields = false;

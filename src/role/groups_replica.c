@@ -189,7 +189,8 @@ static void collect_named(const struct group *group, const struct life_set *set,
     for (uint32_t i = 0; i < set->count; i++) {
         const struct member *member = document_member(document, set->lives[i].member);
 
-        if (member && member->incarnation)
+        if (member && member->incarnation &&
+            (lives->count < GROUP_MEMBERS_MAX || life_set_find(lives, member->id) >= 0))
             life_set_put(lives, (struct life){member->id, member->incarnation});
     }
 }
@@ -198,6 +199,7 @@ static void collect_named(const struct group *group, const struct life_set *set,
 static void collect_lives(const struct group *group, struct life_set *lives)
 {
     const struct document_group *found = group_document(group);
+    const struct group_body *open = replica_open_body(&group->replica);
 
     *lives = (struct life_set){0};
     for (uint32_t i = 0; i < group->config.count; i++) {
@@ -210,6 +212,8 @@ static void collect_lives(const struct group *group, struct life_set *lives)
         return;
     collect_named(group, &found->body.in_sync, lives);
     collect_named(group, &found->body.eligible, lives);
+    if (open)
+        collect_named(group, &open->in_sync, lives);
 }
 
 /*

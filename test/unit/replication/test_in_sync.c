@@ -179,6 +179,25 @@ static void a_run_that_is_new_is_not_believed_what_the_one_before_had(void **sta
                                  "[ 2200] status -> promote sync {2 3} in 6;\n");
 }
 
+static void who_began_again_while_its_joining_was_in_doubt_joins_as_it_is_now(void **state)
+{
+    (void)state;
+    serves_in(GROUP_ASYNC, 1);
+    detach(3);
+    passes(200);
+    life_set_drop(&s.body.in_sync, 3);
+    document();
+    attach(3, 1000);
+    passes(400);
+    forget_the_story();
+    proposed(PROPOSAL_UNKNOWN);
+    s.lives.lives[2].incarnation = 2;
+    document();
+    passes(400);
+    assert_int_equal(s.proposal.body.in_sync.count, 3);
+    assert_true(life_set_has(&s.proposal.body.in_sync, (struct life){3, 2}));
+}
+
 /* ---- semi-sync ---- */
 
 static void a_semi_sync_set_shrinks_in_the_engine_first_and_waits_for_what_only_it_had(void **state)
@@ -463,6 +482,7 @@ int main(void)
         cmocka_unit_test(under_steady_writes_nobody_leaves),
         cmocka_unit_test(who_falls_behind_under_steady_writes_leaves),
         cmocka_unit_test(a_run_that_is_new_is_not_believed_what_the_one_before_had),
+        cmocka_unit_test(who_began_again_while_its_joining_was_in_doubt_joins_as_it_is_now),
         cmocka_unit_test(
             a_semi_sync_set_shrinks_in_the_engine_first_and_waits_for_what_only_it_had),
         cmocka_unit_test(a_semi_sync_set_grows_in_the_document_first),

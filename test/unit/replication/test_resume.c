@@ -113,6 +113,21 @@ static void an_engine_that_died_and_is_not_durable_leaves_the_set(void **state)
                         "ended while its agent did not run;\n");
 }
 
+static void after_it_had_acknowledged_alone_nobody_is_left_who_is_known_to_have_all(void **state)
+{
+    (void)state;
+    struct replica_rules rules = story_rules;
+
+    rules.durable = false;
+    begins_again(&rules);
+    s.body.degraded = true;
+    process(false);
+    document();
+    assert_string_equal(s.story, "[ 1000] ended -> fence never; start;\n"
+                                 "[ 1000] document -> propose primary 0 in sync {} degraded: its "
+                                 "process ended while its agent did not run;\n");
+}
+
 static void an_engine_that_dies_while_it_asks_steps_down(void **state)
 {
     (void)state;
@@ -148,6 +163,7 @@ int main(void)
         cmocka_unit_test(without_a_lease_in_time_it_demotes),
         cmocka_unit_test(an_engine_that_died_meanwhile_steps_down),
         cmocka_unit_test(an_engine_that_died_and_is_not_durable_leaves_the_set),
+        cmocka_unit_test(after_it_had_acknowledged_alone_nobody_is_left_who_is_known_to_have_all),
         cmocka_unit_test(an_engine_that_dies_while_it_asks_steps_down),
         cmocka_unit_test(the_fence_of_the_run_before_is_left_alone),
     };
