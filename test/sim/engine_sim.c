@@ -45,9 +45,54 @@ static uint64_t last_epoch(const struct engine_sim *e, uint32_t count)
     return count ? e->log[count - 1].epoch : 0;
 }
 
+/* ---- lies ---- */
+
+static bool lies(const struct engine_sim *e, enum engine_lie lie)
+{
+    return e->lies_until[lie] > e->sim->world.now;
+}
+
+static struct position position_of(const struct engine_sim *e)
+{
+    return (struct position){last_epoch(e, e->count), e->count};
+}
+
+/* The position that it claims to have. */
+static struct position claimed(const struct engine_sim *e)
+{
+    struct position position = position_of(e);
+
+    if (lies(e, LIE_BEHIND) && e->role != ENGINE_PRIMARY &&
+        position_compare(e->behind, position) < 0)
+        position = e->behind;
+    if (lies(e, LIE_AHEAD))
+        position.offset += e->ahead;
+    return position;
+}
+
 static uint32_t confirmed_of(const struct engine_sim *e)
 {
-    return e->rules.durable ? e->synced : e->count;
+    return e->rules.durable && !lies(e, LIE_SYNCED) ? e->synced : e->count;
+}
+
+/* It has all that there is, and says no more than that. */
+static void believe(struct engine_sim *e)
+{
+    for (enum engine_lie lie = LIE_AHEAD; lie < ENGINE_LIES; lie++)
+        if (!lies(e, lie))
+            e->doubts &= ~(1u << lie);
+}
+
+void engine_sim_lie(struct engine_sim *e, enum engine_lie lie, uint32_t ahead, int64_t until)
+{
+    if (lie == LIE_SYNCED && !e->rules.durable)
+        return;
+    if (lie == LIE_AHEAD)
+        e->ahead = ahead;
+    else if (lie == LIE_BEHIND)
+        e->behind = position_of(e);
+    e->lies_until[lie] = until;
+    e->doubts |= 1u << lie;
 }
 
 static uint32_t host_of(const struct engine_sim *e, uint32_t member)
@@ -139,6 +184,7 @@ static void pull(struct engine_sim *e)
     message.count = e->count;
     message.synced = confirmed_of(e);
     message.last_epoch = last_epoch(e, e->count);
+    message.last_value = e->count ? e->log[e->count - 1].value : 0;
     message.first = e->ordered && e->order.verb == ENGINE_REWIND ? WANT_REWIND : WANT_DATA;
     if (e->ordered && e->order.verb == ENGINE_COPY)
         message.first = WANT_COPY;
@@ -203,7 +249,8 @@ static uint32_t common_with(const struct engine_sim *e, const struct engine_sim 
 static void on_pull(struct engine_sim *e, const struct engine_message *m)
 {
     struct engine_peer *peer = &e->peer[m->from];
-    bool same = m->count <= e->count && last_epoch(e, m->count) == m->last_epoch;
+    bool same = m->count <= e->count && last_epoch(e, m->count) == m->last_epoch &&
+                (m->count == 0 || e->log[m->count - 1].value == m->last_value);
 
     if (e->role != ENGINE_PRIMARY || m->epoch != e->epoch || m->session < peer->session)
         return;
@@ -246,6 +293,8 @@ static void on_data(struct engine_sim *e, const struct engine_message *m)
     for (uint32_t i = 0; i < m->records && m->count <= e->count; i++)
         if (m->count + i == e->count)
             append(e, m->record[i]);
+    if (e->linked && e->count >= e->end && e->synced == e->count)
+        believe(e);
     if (e->count != before && e->count < m->end && m->records == ENGINE_BATCH)
         pull(e);
     else if (e->count != before && !e->rules.durable)
@@ -326,6 +375,8 @@ static void on_sync(struct sim_event *event)
     if (asleep(e, event))
         return;
     e->synced = e->syncing;
+    if (e->role == ENGINE_PRIMARY && e->synced == e->count)
+        believe(e);
     begin_sync(e);
     if (e->role == ENGINE_SECONDARY && e->linked)
         pull(e);
@@ -367,7 +418,7 @@ static void status(const struct engine_sim *e, struct engine_status *s)
     s->loading = e->loading;
     s->epoch = e->role == ENGINE_NEITHER ? 0 : e->epoch;
     s->promised = e->promised;
-    s->position = (struct position){last_epoch(e, e->count), e->count};
+    s->position = claimed(e);
     if (e->role == ENGINE_SECONDARY && e->primary < SIM_HOSTS_MAX) {
         s->primary = e->ids[e->primary];
         s->lag_bytes = e->linked && e->end >= e->count ? e->end - e->count : UINT64_MAX;
@@ -460,30 +511,50 @@ static void become_primary(struct engine_sim *e)
     }
     e->writable = true;
     e->told->promoted(e);
+    believe(e); /* what it has is what there is */
+}
+
+/* Who is the primary does not become it. */
+static bool stumbles(struct engine_sim *e, enum engine_stumble where)
+{
+    if (e->stumbles != where || e->role == ENGINE_PRIMARY)
+        return false;
+    e->stumbles = STUMBLE_NOT;
+    if (where == FAILS_PROMISED)
+        answer(e, ENGINE_REFUSED, "it could not");
+    else
+        engine_sim_kill(e);
+    return true;
 }
 
 static void do_promote(struct engine_sim *e)
 {
     int64_t now = world_of(e)->now;
+    bool after;
 
     if (e->stage == 0 && e->order.epoch >= e->floor) {
         if (e->loading || e->refuses_until > now || e->count + 128 >= ENGINE_LOG_MAX) {
             answer(e, ENGINE_REFUSED, e->loading ? "it has no whole copy" : "it does not want to");
             return;
         }
-        if (e->dies_promoting && e->role != ENGINE_PRIMARY) {
-            e->dies_promoting = false;
-            engine_sim_kill(e);
+        if (stumbles(e, DIES_BEFORE))
             return;
-        }
     }
     if (e->stage == 0) {
         (void)promises(e);
         return;
     }
     promised(e);
+    if (stumbles(e, DIES_PROMISED) || stumbles(e, FAILS_PROMISED))
+        return;
+    after = e->role != ENGINE_PRIMARY && e->stumbles == DIES_AFTER;
     become_primary(e);
     begin_sync(e);
+    if (after) {
+        e->stumbles = STUMBLE_NOT;
+        engine_sim_kill(e);
+        return;
+    }
     answer(e, ENGINE_DONE, "");
     advance(e);
 }

@@ -2,8 +2,10 @@
  * A data service that keeps its word (topology/engine.h), on a simulated host: a log of numbered records on a disk, a process, followers that pull over the
  * world's links, and the supervisor that starts and kills the process and lives on when only the agent dies.
  *
- * It is ideal in what it promises and bad in everything else: it may be slow or stuck, refuse to promote, die of promoting, answer too late, and have
- * forgotten the beginning of its log. What was asked and not answered in time is done later, before whatever is asked next.
+ * It is ideal in what it promises and bad in everything else: it may be slow or stuck, refuse to promote, fail half-way, die of promoting, answer too late, and
+ * have forgotten the beginning of its log. What was asked and not answered in time is done later, before whatever is asked next.
+ *
+ * And it may lie about how far its data goes. Of a liar it is remembered until when its word may have done harm (`doubts`), for the checks to know.
  */
 #pragma once
 
@@ -12,6 +14,24 @@
 #include "topology/engine.h"
 
 enum { ENGINE_BATCH = 32, ENGINE_LOG_MAX = 1 << 14 };
+
+/* What it may say that is not so. */
+enum engine_lie {
+    LIE_AHEAD,  /* its position is further than it has */
+    LIE_BEHIND, /* ... is an old one. Not while it is primary: then its books would be wrong */
+    LIE_SYNCED, /* what it has is on disk. Only where that is waited for */
+    ENGINE_LIES,
+};
+
+/* Where a promotion ends that kills it, or is given up. */
+enum engine_stumble {
+    STUMBLE_NOT,
+    DIES_BEFORE,   /* anything is done */
+    DIES_PROMISED, /* its promise is on disk */
+    DIES_AFTER,    /* it takes writes; nobody is told */
+    FAILS_PROMISED,
+    ENGINE_STUMBLES,
+};
 
 struct engine_record {
     uint64_t epoch;
@@ -51,6 +71,7 @@ struct engine_message {
     struct engine_sim *to;
     uint32_t run, session, from, kind;
     uint64_t epoch, last_epoch;
+    uint32_t last_value;
     uint32_t count, synced, first, records, end;
     enum engine_outcome outcome;
     struct engine_record record[ENGINE_BATCH];
@@ -82,7 +103,7 @@ struct engine_sim {
     bool running;
     int64_t ready_at, stuck_until, slow_until, refuses_until, lame_until;
     uint32_t slowness;
-    bool dies_promoting;
+    enum engine_stumble stumbles;
     uint32_t run, session;
     uint64_t floor; /* promised, perhaps not on disk yet */
     enum engine_role role;
@@ -95,6 +116,12 @@ struct engine_sim {
     uint32_t acked, local, syncing;
     struct engine_peer peer[SIM_HOSTS_MAX];
     struct sim_event sync, pull;
+
+    /* Lies. */
+    int64_t lies_until[ENGINE_LIES];
+    uint32_t ahead;
+    struct position behind;
+    uint32_t doubts; /* lies that may still do harm, as bits */
 
     /* The order under way. */
     bool ordered, ghost; /* ghost: nobody waits for the answer any more, and it may still be done */
@@ -128,4 +155,5 @@ void engine_sim_power(struct engine_sim *engine, bool flushed);
 void engine_sim_wipe(struct engine_sim *engine);
 /* A client's write arrives; refused: false. */
 bool engine_sim_write(struct engine_sim *engine, uint32_t value);
+void engine_sim_lie(struct engine_sim *engine, enum engine_lie lie, uint32_t ahead, int64_t until);
 bool engine_sim_holds(const struct engine_sim *engine, uint32_t index, uint32_t value);

@@ -32,6 +32,18 @@ static bool counts(struct groups_sim *g, uint32_t slot, struct life life)
            view->incarnation == life.incarnation;
 }
 
+/* Under semi-sync one that says too little leaves the choice to those who have less; and so does one that lost what it had confirmed. */
+enum { MISLEADING = 1u << LIE_BEHIND | 1u << LIE_SYNCED };
+
+static uint32_t doubts(struct groups_sim *g, uint32_t slot)
+{
+    uint32_t all = 0;
+
+    for (uint32_t i = 0; i < g->sim->plan.hosts; i++)
+        all |= g->engines[slot][i]->doubts;
+    return all;
+}
+
 static uint32_t lacking(struct groups_sim *g, uint32_t slot, const struct life_set *set)
 {
     struct sim_truth *truth = &g->truth[slot];
@@ -41,7 +53,7 @@ static uint32_t lacking(struct groups_sim *g, uint32_t slot, const struct life_s
     for (uint32_t i = 0; i < set->count; i++) {
         uint32_t host = host_of_member(truth, set->lives[i].member);
 
-        if (host < SIM_HOSTS_MAX &&
+        if (host < SIM_HOSTS_MAX && !g->engines[slot][host]->doubts &&
             !engine_sim_holds(g->engines[slot][host], last->index, truth->last) &&
             counts(g, slot, set->lives[i]))
             count++;
@@ -66,7 +78,8 @@ static void check_cover(struct groups_sim *g, uint32_t slot, const char *when)
     const struct group_body *body = &truth->body;
     uint32_t lack;
 
-    if (!truth->known || truth->last == 0 || body->mode == GROUP_ASYNC)
+    if (!truth->known || truth->last == 0 || body->mode == GROUP_ASYNC ||
+        (body->mode == GROUP_SEMI_SYNC && (doubts(g, slot) & MISLEADING)))
         return;
     lack = lacking(g, slot, &body->in_sync);
     if (body->mode == GROUP_SYNC)
@@ -223,12 +236,21 @@ static bool planned(const struct sim_truth *truth)
     return truth->before.primary != 0 && truth->before.target == truth->body.primary;
 }
 
+/* May this one have become primary by a lie, its own or under semi-sync another's? In sync everybody has all: a position decides nothing. */
+static bool misled(struct groups_sim *g, const struct engine_sim *e)
+{
+    if (g->truth[e->slot].body.mode == GROUP_SEMI_SYNC)
+        return e->doubts || (doubts(g, e->slot) & MISLEADING);
+    return e->doubts & (1u << LIE_SYNCED);
+}
+
 void groups_check_promoted(struct engine_sim *e)
 {
     struct groups_sim *g = groups_of(e->sim);
     struct sim_truth *truth = &g->truth[e->slot];
     uint32_t *owner = &truth->owner[e->epoch % SIM_EPOCHS];
-    bool forgiven = truth->body.unclean || (truth->body.mode == GROUP_ASYNC && !planned(truth));
+    bool forgiven =
+        truth->body.unclean || misled(g, e) || (truth->body.mode == GROUP_ASYNC && !planned(truth));
 
     SIM_TELL(&g->sim->world, (int)e->index, "group %u: takes writes in epoch %llu, from record %u",
              e->slot, U(e->epoch), e->count);
@@ -376,7 +398,20 @@ static bool views_well(struct groups_sim *g, uint32_t slot, char sentence[SIM_SE
     return true;
 }
 
-/* Nobody may be named without a person: then that is said, and a person says so. */
+static bool is_stranded(struct groups_sim *g, uint32_t slot)
+{
+    for (uint32_t i = 0; i < g->sim->plan.hosts; i++) {
+        struct groups_view view;
+
+        if (!g->host[i].groups || cluster_view(g->host[i].node->cluster)->role != CLUSTER_LEADER)
+            continue;
+        groups_view(g->host[i].groups, slot, &view);
+        return view.failover == FAILOVER_STRANDED;
+    }
+    return false;
+}
+
+/* Nobody may be named without a person, or nobody is believed what he has after a lie: then that is said, and a person says so. */
 static void mend(struct groups_sim *g, uint32_t slot)
 {
     struct sim_truth *truth = &g->truth[slot];
@@ -386,7 +421,7 @@ static void mend(struct groups_sim *g, uint32_t slot)
     for (uint32_t i = 0; i < g->sim->plan.hosts; i++)
         people += g->host[i].people;
     if (!truth->known || people > 0 || counts(g, slot, group_primary(&truth->body)) ||
-        !groups_nobody_left(g, slot))
+        (!groups_nobody_left(g, slot) && !(truth->lied && is_stranded(g, slot))))
         return;
     truth->ordered_loss = groups_order_loss(g, slot);
 }

@@ -3,22 +3,37 @@
  */
 #include "groups_sim.h"
 
+#include <string.h>
+
 enum engine_fault {
     ENGINE_IS_KILLED,
     ENGINE_IS_STUCK,
     ENGINE_IS_SLOW,
     ENGINE_REFUSES,
-    ENGINE_DIES_PROMOTING,
+    ENGINE_STUMBLES_PROMOTING,
     ENGINE_IS_MUTE,
     ENGINE_TRIMS,
     AGENT_IS_KILLED,
+    ENGINE_LIES_AHEAD,
+    ENGINE_LIES_BEHIND,
+    ENGINE_LIES_SYNCED,
     ENGINE_FAULTS,
 };
 
+enum { LIES = 1u << ENGINE_LIES_AHEAD | 1u << ENGINE_LIES_BEHIND | 1u << ENGINE_LIES_SYNCED };
+
 static const char *const names[ENGINE_FAULTS] = {
-    "its engine is killed",           "its engine is stuck",          "its engine is slow",
-    "its engine will not be primary", "its engine dies of promoting", "its engine answers no write",
-    "its engine forgets old records", "its agent is killed",
+    "its engine is killed",
+    "its engine is stuck",
+    "its engine is slow",
+    "its engine will not be primary",
+    "its engine stumbles",
+    "its engine answers no write",
+    "its engine forgets old records",
+    "its agent is killed",
+    "its engine claims more than it has",
+    "its engine says what it had before",
+    "its engine claims that all is on disk",
 };
 
 static uint32_t draw_host(struct groups_sim *g, uint32_t slot)
@@ -62,8 +77,8 @@ static void break_it(struct groups_sim *g, enum engine_fault kind, struct engine
     case ENGINE_REFUSES:
         e->refuses_until = until;
         return;
-    case ENGINE_DIES_PROMOTING:
-        e->dies_promoting = true;
+    case ENGINE_STUMBLES_PROMOTING:
+        e->stumbles = (enum engine_stumble)rng_between(&g->faults.rng, 1, ENGINE_STUMBLES - 1);
         return;
     case ENGINE_IS_MUTE:
         e->lame_until = until;
@@ -74,6 +89,13 @@ static void break_it(struct groups_sim *g, enum engine_fault kind, struct engine
     case AGENT_IS_KILLED:
         if (e->host->running)
             e->host->failed = true; /* faults.c ends it, and begins it again */
+        return;
+    case ENGINE_LIES_AHEAD:
+    case ENGINE_LIES_BEHIND:
+    case ENGINE_LIES_SYNCED:
+        engine_sim_lie(e, (enum engine_lie)(kind - ENGINE_LIES_AHEAD),
+                       (uint32_t)rng_between(&g->faults.rng, 1, 40), until);
+        g->truth[e->slot].lied = true;
         return;
     case ENGINE_FAULTS:
         break;
@@ -97,6 +119,9 @@ static void next_fault(struct sim_event *event)
 void groups_faults_begin(struct groups_sim *g)
 {
     g->faults.next.happen = next_fault;
+    /* Where nobody lies more is claimed. */
+    if (rng_below(&g->faults.rng, 4))
+        g->faults.kinds &= ~LIES;
     /* The leader of consensus has to stay in such a run, and a node with it. */
     if (g->sim->plan.steady)
         g->faults.kinds &= ~(1u << AGENT_IS_KILLED);
@@ -112,6 +137,7 @@ void groups_faults_end(struct groups_sim *g)
             struct engine_sim *e = g->engines[slot][i];
 
             e->stuck_until = e->slow_until = e->refuses_until = e->lame_until = 0;
-            e->dies_promoting = false;
+            e->stumbles = STUMBLE_NOT;
+            memset(e->lies_until, 0, sizeof e->lies_until);
         }
 }

@@ -61,6 +61,7 @@ struct sim_truth {
     uint64_t acked, calm_acked; /* calm_acked: hosts through which one was since calm, as bits */
     uint64_t failovers, switchovers, uncleans, losses;
     bool ordered_loss; /* nobody was left, and a person chose */
+    bool lied;         /* some engine did, in this run */
 };
 
 enum agent_news_kind { NEWS_ANSWER, NEWS_PROCESS, NEWS_PROBED };
