@@ -107,7 +107,8 @@ services:
     def is_whole(self):
         group = self.group()
         return (group["phase"] == "serving" and len(group["members"]) == 3
-                and all(member["in_sync"] and member["state"] == "running" for member in group["members"]))
+                and all(member["in_sync"] and member["state"] == "running" and not member["loading"] for member in group["members"])
+                and all(member["linked"] or member["role"] == "primary" for member in group["members"]))
 
     def switchover(self):
         peers.run([BINARY, "switchover", "data", "--socket", self.folder / "run/nines.sock"])
