@@ -268,15 +268,23 @@ static inline void status_breaks(void)
     answer_status();
 }
 
+/* INT64_MAX: it waits for others alone. */
+static inline int64_t next_ms(void)
+{
+    struct instant next = replica_next_deadline(&s.replica);
+
+    return next.ns == NEVER.ns ? INT64_MAX : (next.ns + NS_PER_MS - 1) / NS_PER_MS;
+}
+
 static inline void passes(int64_t ms)
 {
     int64_t until = s.now_ms + ms;
-    int64_t next = (replica_next_deadline(&s.replica).ns + NS_PER_MS - 1) / NS_PER_MS;
+    int64_t next = next_ms();
 
     while (next <= until) {
         s.now_ms = next;
         event("time", (struct replica_event){.kind = REPLICA_TICK});
-        next = (replica_next_deadline(&s.replica).ns + NS_PER_MS - 1) / NS_PER_MS;
+        next = next_ms();
     }
     s.now_ms = until;
 }
