@@ -37,6 +37,23 @@ static void a_handover_that_fails_takes_writes_again_and_says_why(void **state)
                                  "primary 1 in sync {1 2 3} serving: 'b' did not catch up;\n");
 }
 
+/* Its engine answers an earlier order still, so it was not asked to stop: nothing is to be taken back. */
+static void a_target_that_is_gone_before_the_engine_is_asked_changes_nothing(void **state)
+{
+    (void)state;
+    serves(&story_rules);
+    s.mute = true;
+    passes(250);
+    assert_true(s.unanswered);
+    s.body.target = 2;
+    document();
+    assert_int_equal(state_now(), REPLICA_HANDING_OVER);
+    s.body.target = 0;
+    document();
+    assert_int_equal(state_now(), REPLICA_SERVING);
+    assert_string_equal(s.story, "");
+}
+
 static void a_handover_of_unknown_fate_is_asked_for_until_the_document_tells(void **state)
 {
     (void)state;
@@ -234,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_target_gets_everything_and_then_the_primacy),
         cmocka_unit_test(a_handover_that_fails_takes_writes_again_and_says_why),
+        cmocka_unit_test(a_target_that_is_gone_before_the_engine_is_asked_changes_nothing),
         cmocka_unit_test(a_handover_of_unknown_fate_is_asked_for_until_the_document_tells),
         cmocka_unit_test(a_refused_handover_needs_a_new_lease_before_it_takes_writes),
         cmocka_unit_test(a_target_that_is_taken_back_is_not_followed_by_an_end),
