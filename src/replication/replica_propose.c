@@ -128,7 +128,7 @@ static void send(struct replica *r, struct replica_actions *out)
     p->done = false;
     action->epoch = p->epoch;
     action->version = p->version;
-    action->body = p->undone ? r->body : p->body;
+    action->body = p->body;
     action->kept = p->kept;
     action->yields = p->yields || p->plan == PLAN_RESUME;
     memcpy(action->sentence, p->sentence, sizeof action->sentence);
@@ -162,7 +162,7 @@ void replica_proposed(struct replica *r, enum proposal_outcome outcome, struct i
     if (!p->out)
         return;
     p->out = false;
-    if (outcome == PROPOSAL_DONE && p->plan == PLAN_IN_SYNC && !p->undone)
+    if (outcome == PROPOSAL_DONE && p->plan == PLAN_IN_SYNC)
         replica_tell(out, p->fact, p->about, p->sentence);
     r->propose_at = after_ms(now, r->rules.status_ms);
     if (p->moot) {
@@ -176,10 +176,6 @@ void replica_proposed(struct replica *r, enum proposal_outcome outcome, struct i
         p->doubt = true;
     } else if (!p->doubt) {
         forget(r);
-    } else if (p->plan == PLAN_IN_SYNC) {
-        /* An earlier try may come true yet. This one may be refused for good, since a member that was to join began again. */
-        p->undone = true;
-        because(p, "what was refused may not come true any more");
     }
 }
 

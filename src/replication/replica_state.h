@@ -40,9 +40,7 @@ struct replica_proposal {
     bool out;               /* REPLICA_PROPOSED has not come */
     bool done;              /* it has, and the document will show this or another change */
     bool doubt;             /* it was sent before, and what became of that is not known */
-    bool
-        undone; /* in doubt, and refused since: the document is asked for as it is, in a new version, which ends that */
-    bool moot;  /* the document has changed meanwhile: it cannot come true any more, or has */
+    bool moot;   /* the document has changed meanwhile: it cannot come true any more, or has */
     bool yields; /* it gives the lease up, or may have */
     bool kept;
     uint64_t epoch, version;

@@ -130,37 +130,6 @@ static void an_epoch_without_a_primary_is_promised_after_the_demotion(void **sta
                                  "[ 1400] done -> promise in 7; fence never;\n");
 }
 
-/* The document refuses a run that is over for ever, and would not change by itself. */
-static void a_member_that_begins_again_while_it_joins_holds_nothing_up(void **state)
-{
-    (void)state;
-    serves(&story_rules);
-    life_set_drop(&s.body.in_sync, 3);
-    document();
-    done();
-    passes(1000);
-    assert_true(life_set_has(&s.proposal.body.in_sync, (struct life){3, 1}));
-    proposed(PROPOSAL_UNKNOWN);
-    life_set_put(&s.lives, (struct life){3, 2});
-    s.version--; /* nothing of the group changed */
-    document();
-    passes(1000);
-    proposed(PROPOSAL_REFUSED);
-    passes(1000);
-    accepted();
-    passes(1000);
-    assert_true(life_set_has(&s.proposal.body.in_sync, (struct life){3, 2}));
-    assert_string_equal(
-        s.story,
-        "[ 1400] document -> promote semi-sync 1 of {2} in 6;\n"
-        "[ 1600] status -> propose primary 1 in sync {1 2 3} serving: it has everything;\n"
-        "[ 2600] time -> propose primary 1 in sync {1 2 3} serving: it has everything;\n"
-        "[ 3600] time -> propose primary 1 in sync {1 2} serving: what was refused may not "
-        "come true any more;\n"
-        "[ 4400] document -> propose primary 1 in sync {1 2 3} serving: it has "
-        "everything;\n");
-}
-
 static void a_group_that_is_gone_takes_no_writes(void **state)
 {
     (void)state;
@@ -517,7 +486,6 @@ int main(void)
         cmocka_unit_test(a_dropped_lease_demotes_at_once_and_a_new_one_promotes_again),
         cmocka_unit_test(a_new_epoch_demotes_and_another_primary_is_followed),
         cmocka_unit_test(an_epoch_without_a_primary_is_promised_after_the_demotion),
-        cmocka_unit_test(a_member_that_begins_again_while_it_joins_holds_nothing_up),
         cmocka_unit_test(a_group_that_is_gone_takes_no_writes),
         cmocka_unit_test(an_engine_that_dies_steps_down_and_stays_in_the_set),
         cmocka_unit_test(an_engine_that_is_not_durable_leaves_the_set_when_it_dies),
