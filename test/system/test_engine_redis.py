@@ -163,6 +163,26 @@ def test_a_primary_is_followed_and_its_secondaries_are_seen(three):
     )
 
 
+def test_who_loads_a_copy_follows_already_without_whole_data(three):
+    a, b, _ = three
+    a.promote(1)
+    for i in range(300):
+        assert a.say("SET", f"k{i}", "x" * 100) == "+OK"
+    assert b.say("CONFIG", "SET", "key-load-delay", 3000, "loading-process-events-interval-bytes", 1024) == "+OK"
+    b.do("follow", 1, primary="a")
+    answers = []
+
+    def loads():
+        answers.append(b.do("copy", 1, primary="a"))
+        return answers[-1]["state"] == "starting"
+
+    wait_until(loads, SECONDS, "b loads what it was sent")
+    assert answers[-1]["loading"]
+    assert (answers[-1]["role"], answers[-1]["epoch"], answers[-1]["primary"]) == ("secondary", 1, "a")
+    wait_until(lambda: b.status().get("linked"), SECONDS, "b is linked")
+    assert not b.status()["loading"]
+
+
 def test_needs_refuse_writes_that_no_secondary_would_get(three):
     a, b, _ = three
     assert not a.promote(1, needs=["b"])["writable"]
