@@ -1,5 +1,9 @@
-"""Writes bench/FAILOVER.md from the rows that bench/failover keeps."""
+"""Rows of bench/failover, and the page bench/FAILOVER.md that is written from them."""
 
+import math
+import statistics
+
+EARLIER_MS = 50  # what was acknowledged so long before the fault had been replicated
 KINDS = {"nines": "nines", "sentinel": "Sentinel"}
 PROFILES = ("default", "tight")
 SILENT = (3000, 700)
@@ -21,14 +25,41 @@ BOUNDS = {
 
 SAYS = """## What is lost, and why
 
-The replication is asynchronous. A primary that the other nodes do not hear, and the client does, goes on until its lease ends, and what it acknowledged meanwhile is nowhere else. With nines that is bounded by the lease; `mode: semi-sync`
-with Redis's `min-replicas-to-write` narrows it, and cannot close it ([engine-redis.md](../docs/engine-redis.md)). A primary that Sentinel replaced takes writes until a Sentinel reaches it and tells it that it is none, ten
-seconds after it is heard again or after a switchover; a client that is connected to it goes on there, which is why those rows show a short outage and a large loss.
+The replication is asynchronous. A primary that the other nodes do not hear, and the client does, goes on until its lease ends, and what it acknowledged meanwhile is nowhere else: with nines that is bounded by the lease; `mode: semi-sync`
+with Redis's `min-replicas-to-write` narrows it, and cannot close it ([engine-redis.md](../docs/engine-redis.md)). What nines lost had been acknowledged after the fault; nothing that was acknowledged 50 ms before it or earlier was lost, unless the
+list below says so.
+
+A primary that Sentinel replaced takes writes until a Sentinel reaches it and tells it that it is none, about ten seconds after it is heard again or after a switchover. A client that is connected to it goes on there: that is why those
+rows of Sentinel show a short outage, two writers and a large loss.
 """
 
 
 def bound_ms(fault, profile):
     return BOUNDS[fault][PROFILES.index(profile)]
+
+
+def quantile(values, share):
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def row_of(fault, kind, profile, results):
+    """What several runs of one fault come to."""
+    times = [result["outage_ms"] for result in results]
+    return {
+        "fault": fault, "kind": kind, "profile": profile, "runs": len(results), "results": results,
+        "p50": statistics.median(times), "p95": quantile(times, 0.95), "max": max(times),
+        **{what: sum(result[what] for result in results) for what in ("failed", "again", "lost", "phantom", "by_hand")},
+        "two_writers": sum(result["two_writers_ms"] > 0 for result in results),
+        "lost_earlier": sum(result["lost_before_ms"] > EARLIER_MS for result in results),
+    }
+
+
+def merged(rows):
+    """Rows of the same fault are one with all their runs."""
+    found = {}
+    for row in rows:
+        found.setdefault((row["fault"], row["kind"], row["profile"]), []).extend(row["results"])
+    return [row_of(*key, results) for key, results in found.items()]
 
 
 def table(headings, rows):
@@ -68,9 +99,12 @@ def list_of(words):
 
 
 def runs(rows):
-    """How many runs each column has."""
-    return "; ".join(f"{heading}: {list_of({str(row['runs']) for row in rows if (row['profile'], row['kind']) == column})}"
-                     for heading, column in zip(headings(rows), columns(rows)))
+    """How many each column has, and which faults have more or less."""
+    for heading, column in zip(headings(rows), columns(rows)):
+        those = [row for row in rows if (row["profile"], row["kind"]) == column]
+        usual = statistics.mode(row["runs"] for row in those)
+        others = "".join(f", {row['runs']} of *{row['fault']}*" for row in those if row["runs"] != usual)
+        yield f"{heading}: {usual} each{others}"
 
 
 def missed(rows):
@@ -89,20 +123,20 @@ def missed(rows):
 
 def soaked(rows):
     for row in rows:
-        yield (f"{row['soak']} random faults, one after the other, on one running cluster ({row['profile']}, seed {row['seed']}, {row['took_s'] / 60:.0f} minutes): whole again "
-               f"by itself after every one, within {row['slowest_s']:.1f} s at most. {row['refused']} of the switchovers were refused or not answered while the leadership moved.")
+        yield (f"- {row['soak']} random faults, one after the other, on one running cluster ({row['profile']}, seed {row['seed']}, {row['took_s'] / 60:.0f} minutes): whole again "
+               f"by itself after every one, within {row['slowest_s']:.1f} s at most. {row['refused']} switchover(s) refused while the leadership moved; nothing was changed then.")
 
 
 def write(path, everything):
-    rows = [row for row in everything if "fault" in row]
+    rows = merged(row for row in everything if "fault" in row)
     soaks = list(soaked(row for row in everything if "soak" in row))
     of = {what: list_of({str(row[what]) for row in everything}) for what in ("date", "linux", "redis", "cores")}
     commits = list_of({row["commit"] for row in everything if row.get("kind") != "sentinel"})
-    loads = sorted(row["load"] for row in rows)
+    loads = sorted(row["load"] for row in everything)
     path.write_text(f"""# A replicated Redis that fails, beside Sentinel
 
 Written by `bench/failover page` from what `bench/failover run` and `soak` kept (`make bench-failover` does all three) on {of['date']}: commit {commits}, Linux {of['linux']}, {of['redis']}. {of['cores']} cores
-carried up to four such runs of three nodes each with their clients, and other work: load {loads[0]:.0f} to {loads[-1]:.0f}; figures are those of a busy machine.
+carried several such runs at once, three nodes each with their clients, and other work: load {loads[0]:.0f} to {loads[-1]:.0f}; figures are those of a busy machine.
 
 nines: default is 200 ms beats and a lease of 2 s, tight is 50 ms and 400 ms; `hold: 10s`. Sentinel: default is 30 s down-after and 180 s failover-timeout, tight is 500 ms and 1 s. Three nodes each in a network namespace, the
 same Redis with the same settings, asynchronous replication.
@@ -113,7 +147,7 @@ attempt is not answered in time, or the server says READONLY. No service manager
 
 ## The outage
 
-The longest time between two acknowledgements at the client, in ms: p50 / p95 / maximum. Runs: {runs(rows)}.
+The longest time between two acknowledgements at the client, in ms: p50 / p95 / maximum. Runs: {'; '.join(runs(rows))}.
 
 {table(['ms', *headings(rows)], lines(rows, times))}
 ## What went wrong
