@@ -124,7 +124,7 @@ def missed(rows):
 def soaked(rows):
     for row in rows:
         yield (f"- {row['soak']} random faults, one after the other, on one running cluster ({row['profile']}, seed {row['seed']}, {row['took_s'] / 60:.0f} minutes): whole again "
-               f"by itself after every one, within {row['slowest_s']:.1f} s at most. {row['refused']} switchover(s) were refused, because the leadership moved: to be asked for again.")
+               f"by itself after every one, within {row['slowest_s']:.1f} s at most. {row['refused']} order(s) to switch over were refused or not answered within five seconds, and not given again.")
 
 
 def write(path, everything):
