@@ -25,8 +25,8 @@ struct call {
     int64_t now_ms;    /* a write: of its record; a read: the clock */
     uint64_t position; /* of the record: the version of what it changes; 0: a read */
     struct rng *chance;
-    bool version3;      /* of the protocol that the reply is written in */
-    struct buf *out;    /* the reply; NULL: nobody waits for it */
+    bool version3;           /* of the protocol that the reply is written in */
+    struct buf *out;         /* the reply; NULL: nobody waits for it */
     struct notices *notices; /* NULL: nobody listens */
 };
 
@@ -45,16 +45,31 @@ enum command_flags {
 
 /* Categories of ACL, as Redis names them: bit i is command_categories[i]. */
 enum command_category {
-    CATEGORY_KEYSPACE, CATEGORY_READ, CATEGORY_WRITE, CATEGORY_STRING, CATEGORY_HASH, CATEGORY_LIST, CATEGORY_SET,
-    CATEGORY_SORTEDSET, CATEGORY_PUBSUB, CATEGORY_ADMIN, CATEGORY_DANGEROUS, CATEGORY_CONNECTION, CATEGORY_TRANSACTION,
-    CATEGORY_FAST, CATEGORY_SLOW, CATEGORY_BLOCKING, CATEGORIES,
+    CATEGORY_KEYSPACE,
+    CATEGORY_READ,
+    CATEGORY_WRITE,
+    CATEGORY_STRING,
+    CATEGORY_HASH,
+    CATEGORY_LIST,
+    CATEGORY_SET,
+    CATEGORY_SORTEDSET,
+    CATEGORY_PUBSUB,
+    CATEGORY_ADMIN,
+    CATEGORY_DANGEROUS,
+    CATEGORY_CONNECTION,
+    CATEGORY_TRANSACTION,
+    CATEGORY_FAST,
+    CATEGORY_SLOW,
+    CATEGORY_BLOCKING,
+    CATEGORIES,
 };
 
 struct command {
-    const char *name;  /* lower case; a subcommand `client|list` */
-    int16_t arity;     /* words, the name included; negative: at least so many */
-    uint32_t flags;    /* enum command_flags */
-    uint32_t group;    /* enum command_category that it is listed under in docs/commands.md; its categories for ACL follow from group and flags */
+    const char *name; /* lower case; a subcommand `client|list` */
+    int16_t arity;    /* words, the name included; negative: at least so many */
+    uint32_t flags;   /* enum command_flags */
+    uint32_t
+        group; /* enum command_category that it is listed under in docs/commands.md; its categories for ACL follow from group and flags */
     int16_t first_key, last_key, key_step; /* as COMMAND says them; 0: none */
     void (*run)(struct call *call);
     const char *words; /* "key value [NX | XX] [GET]": for docs/commands.md and COMMAND DOCS */

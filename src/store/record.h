@@ -28,7 +28,7 @@ enum {
 struct record {
     enum record_kind kind;
     int64_t time_ms;
-    uint32_t count; /* words */
+    uint32_t count;     /* words */
     struct bytes words; /* what record_next_word takes from */
 };
 
