@@ -41,6 +41,11 @@ enum command_flags {
     COMMAND_DANGEROUS = 1 << 6,
     COMMAND_NO_EXEC = 1 << 7, /* not within MULTI */
     COMMAND_PUBSUB = 1 << 8,
+    COMMAND_INTERNAL = 1 << 9,   /* the primary's own: no client may call it */
+    COMMAND_CONTAINER = 1 << 10, /* of subcommands; `run` is NULL */
+    COMMAND_COUNTED =
+        1
+        << 11, /* its keys are counted: first_key is the place of their number, behind which they are; last_key > 0: one more key there */
 };
 
 /* Categories of ACL, as Redis names them: bit i is command_categories[i]. */
@@ -75,3 +80,51 @@ struct command {
     const char *words; /* "key value [NX | XX] [GET]": for docs/commands.md and COMMAND DOCS */
     const char *help;  /* one sentence */
 };
+
+/* ---- replies: what version 2 and 3 have in common, and where they differ ---- */
+
+void reply_ok(struct call *call);
+void reply_simple(struct call *call, const char *text);
+/* A whole error, its code first: "ERR syntax error". One line. */
+void reply_error(struct call *call, const char *text);
+void reply_errorf(struct call *call, const char *format, ...) PRINTF(2, 3);
+void reply_wrong_type(struct call *call);
+void reply_syntax(struct call *call);
+void reply_arity(struct call *call); /* wrong number of arguments for this command */
+void reply_number(struct call *call, int64_t number);
+void reply_bulk(struct call *call, struct bytes text);
+void reply_string(struct call *call, const char *text);
+void reply_bulk_number(struct call *call, int64_t number);
+void reply_null(struct call *call);
+void reply_null_array(struct call *call);
+void reply_array(struct call *call, uint64_t count);
+void reply_map(struct call *call, uint64_t pairs);   /* version 2: an array of twice as many */
+void reply_set(struct call *call, uint64_t count);   /* version 2: an array */
+void reply_double(struct call *call, double number); /* version 2: a bulk string */
+
+/* ---- arguments. Each replies the error and says false if the word is none ---- */
+
+bool call_number(struct call *call, uint32_t word, int64_t *number);
+/* With another sentence for what is wrong; NULL: the usual. */
+bool call_number_or(struct call *call, uint32_t word, int64_t *number, const char *error);
+bool call_number_within(struct call *call, uint32_t word, int64_t low, int64_t high,
+                        int64_t *number);
+bool call_double(struct call *call, uint32_t word, double *number, const char *error);
+bool call_is(const struct call *call, uint32_t word, const char *option); /* without case; lower */
+bool text_to_number(struct bytes text, int64_t *number); /* strictly, as Redis reads integers */
+bool text_to_double(struct bytes text, double *number);
+bool text_to_long_double(struct bytes text, long double *number);
+/* `%.17g`, at most CALL_DOUBLE_MAX; without exponent and trailing zeros. Return the length. */
+enum { CALL_DOUBLE_MAX = 64, CALL_LONG_DOUBLE_MAX = 5120 };
+size_t double_to_text(double number, char *text);
+size_t long_double_to_text(long double number, char *text);
+size_t number_to_text(int64_t number, char *text); /* at most 20 */
+
+/* ---- keys ---- */
+
+struct spot; /* space.h */
+
+/* For a read: what has expired is not there. Marks the key as used. */
+struct spot call_look(struct call *call, uint32_t word);
+/* For a change: what has expired is deleted first. */
+struct spot call_look_to_change(struct call *call, uint32_t word);
