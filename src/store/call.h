@@ -43,9 +43,8 @@ enum command_flags {
     COMMAND_PUBSUB = 1 << 8,
     COMMAND_INTERNAL = 1 << 9,   /* the primary's own: no client may call it */
     COMMAND_CONTAINER = 1 << 10, /* of subcommands; `run` is NULL */
-    COMMAND_COUNTED =
-        1
-        << 11, /* its keys are counted: first_key is the place of their number, behind which they are; last_key > 0: one more key there */
+    /* Its keys are counted: first_key is the place of their number, behind which they are; last_key > 0: one more key there. */
+    COMMAND_COUNTED = 1 << 11,
 };
 
 /* Categories of ACL, as Redis names them: bit i is command_categories[i]. */
@@ -73,8 +72,8 @@ struct command {
     const char *name; /* lower case; a subcommand `client|list` */
     int16_t arity;    /* words, the name included; negative: at least so many */
     uint32_t flags;   /* enum command_flags */
-    uint32_t
-        group; /* enum command_category that it is listed under in docs/commands.md; its categories for ACL follow from group and flags */
+    /* enum command_category that it is listed under in docs/commands.md; its categories for ACL follow from group and flags */
+    uint32_t group;
     int16_t first_key, last_key, key_step; /* as COMMAND says them; 0: none */
     void (*run)(struct call *call);
     const char *words; /* "key value [NX | XX] [GET]": for docs/commands.md and COMMAND DOCS */
