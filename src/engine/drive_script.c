@@ -228,7 +228,6 @@ bool engine_open(struct engine **out, const struct engine_options *options, stru
 
     if (!engine)
         return err_set(err, ERR_LIMIT, "no memory for the engine of group '%s'", options->group);
-    must(options->config->kind == ENGINE_SCRIPT);
     engine->loop = options->loop;
     engine->events = options->events;
     engine->context = options->context;

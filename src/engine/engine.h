@@ -10,7 +10,8 @@
  *     engine_cancel(engine)                 the order under way ends as BROKEN, at once
  *     engine_close(engine)
  *
- * Kinds: `script` (drive_script.c): a program of the user's that reads one JSON object a line and writes one a line; docs/engines.md is its contract.
+ * Kinds: `script`: a program of the user's that reads one JSON object a line and writes one a line; docs/engines.md is its contract. `store`: the embedded store
+ * (docs/store.md), a process of nines's own that reads and writes the same lines itself. Both are spoken to by drive_script.c.
  */
 #pragma once
 
@@ -23,7 +24,7 @@ struct loop;
 
 /* ---- the configuration: part of a group's section ---- */
 
-enum engine_kind { ENGINE_SCRIPT, ENGINE_KINDS };
+enum engine_kind { ENGINE_SCRIPT, ENGINE_STORE, ENGINE_KINDS };
 
 struct engine_word {
     struct item item;
@@ -55,10 +56,16 @@ struct engine_config {
 extern const struct option
     engine_options[]; /* rows of struct engine_config, for OPTION_INCLUDE in a group */
 
+/* The data service is a child of the supervisor, and dies with it. */
+static inline bool engine_is_child(const struct engine_config *config)
+{
+    return config->process.count > 0 || config->kind == ENGINE_STORE;
+}
+
 /* The supervisor runs the data service, itself or through systemd. */
 static inline bool engine_is_managed(const struct engine_config *config)
 {
-    return config->process.count > 0 || config->unit.count > 0;
+    return engine_is_child(config) || config->unit.count > 0;
 }
 
 /* What the rows alone cannot refuse; NULL: nothing. *key is the one to point at. */

@@ -18,7 +18,7 @@ enum {
 };
 
 /* In the order of enum engine_kind. */
-static const char *const kinds[] = {"script", NULL};
+static const char *const kinds[] = {"script", "store", NULL};
 
 static const struct option word_options[] = {
     {"", OPTION_TEXT, offsetof(struct engine_word, text), 1, WORD_BYTES_MAX, NULL, AT_RELOAD, 0,
@@ -49,12 +49,11 @@ static const struct option probe_options[] = {
 
 const struct option engine_options[] = {
     {"engine", OPTION_CHOICE, FIELD(kind), 0, 0, "script", AT_RELOAD, 0,
-     "How the data service is spoken to; `script` is a program that reads one JSON object a line "
-     "and answers with one.",
+     "What the data service is: `store`, the embedded one; or `script`, any other, by a program that "
+     "reads one JSON object a line and answers with one.",
      .choices = kinds},
-    {"command", OPTION_LIST, FIELD(command), 1, WORDS_MAX, NULL, AT_RELOAD,
-     OPTION_REQUIRED | OPTION_ONE_OR_MORE,
-     "The script's program and its arguments; what was changed takes effect when it is next "
+    {"command", OPTION_LIST, FIELD(command), 1, WORDS_MAX, NULL, AT_RELOAD, OPTION_ONE_OR_MORE,
+     "Engine `script` needs it: its program and its arguments; what was changed takes effect when it is next "
      "started.",
      .rows = word_options, .item_size = sizeof(struct engine_word)},
     {"process", OPTION_LIST, FIELD(process), 1, WORDS_MAX, NULL, AT_RELOAD, OPTION_ONE_OR_MORE,
@@ -70,7 +69,9 @@ const struct option engine_options[] = {
     {"user", OPTION_TEXT, FIELD(user), 1, 32, NULL, AT_RELOAD, 0,
      "Whom both become, when nines was started by root; left out: whom nines's own processes "
      "become."},
-    {"directory", OPTION_TEXT, FIELD(directory), 1, 512, "/", AT_RELOAD, 0, "Where both run."},
+    {"directory", OPTION_TEXT, FIELD(directory), 1, 512, "/", AT_RELOAD, 0,
+     "Where both run. Of engine `store`: where its data is; `/`: `store/GROUP` below nines's own "
+     "directory."},
     {"timeout", OPTION_DURATION, FIELD(timeout_ms), 100, HOURS_MS, "5s", AT_RELOAD, 0,
      "An order that is not answered by then has failed, and the program is started again. A data "
      "service that has begun and does not answer by then is killed, and begins again."},
@@ -122,9 +123,28 @@ static const char *unit_contradiction(const struct engine_config *config, struct
                  "redis-server@orders.service";
 }
 
+static const char *kind_contradiction(const struct engine_config *config, const char **key)
+{
+    *key = "engine";
+    if (config->kind == ENGINE_SCRIPT)
+        return config->command.count > 0 ? NULL : "engine `script` needs a `command`";
+    *key = "command";
+    if (config->command.count > 0)
+        return "engine `store` has no `command`: nines is the program";
+    *key = "process";
+    if (config->process.count > 0)
+        return "engine `store` has no `process`: nines is the program";
+    *key = "unit";
+    return config->unit.count > 0 ? "engine `store` has no `unit`: nines is the program" : NULL;
+}
+
 const char *engine_contradiction(const struct engine_config *config, struct image image,
                                  const char **key)
 {
+    const char *why = kind_contradiction(config, key);
+
+    if (why)
+        return why;
     *key = "directory";
     if (image_string(image, config->directory)[0] != '/')
         return "the directory in which a group's programs run begins with '/'";

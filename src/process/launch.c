@@ -20,7 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { VARIABLES_MAX = 24, VARIABLE_BYTES_MAX = 512, FAILED = 127 };
+enum {
+    VARIABLES_MAX = 24,
+    VARIABLE_BYTES_MAX = 512,
+    FAILED = 127,
+    STANDARD = 3, /* descriptors that every program has */
+    DESCRIPTORS_MAX = STANDARD + LAUNCH_LENT_MAX,
+};
 
 #define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -132,9 +138,10 @@ static void become(const struct launch_user *user)
 static _Noreturn void be(const struct launch *launch, const struct environment *environment,
                          const int *lifted, int parent)
 {
-    if (dup2(lifted[0], 0) < 0 || dup2(lifted[1], 1) < 0 || dup2(lifted[2], 2) < 0)
-        _exit(FAILED);
-    if (close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
+    for (uint32_t i = 0; i < STANDARD + launch->lent_count; i++)
+        if (dup2(lifted[i], (int)i) < 0)
+            _exit(FAILED);
+    if (close_range(STANDARD + launch->lent_count, ~0U, 0) < 0)
         fail("close the descriptors of", launch->arguments[0]);
     restore_signals();
     be_a_victim_like_others();
@@ -147,7 +154,7 @@ static _Noreturn void be(const struct launch *launch, const struct environment *
         _exit(FAILED);
     if (chdir(launch->directory) < 0)
         fail("run in the directory", launch->directory);
-    execvpe(launch->arguments[0], (char *const *)(uintptr_t)launch->arguments,
+    execvpe(launch->file ? launch->file : launch->arguments[0], (char *const *)(uintptr_t)launch->arguments,
             (char *const *)(uintptr_t)environment->all);
     fail("execute", launch->arguments[0]);
 }
@@ -158,14 +165,15 @@ static _Noreturn void be(const struct launch *launch, const struct environment *
 static bool lift(const struct launch *launch, int *lifted, struct err *err)
 {
     autoclose int null = -1;
-    const int fds[3] = {launch->in, launch->out, launch->error};
+    int fds[DESCRIPTORS_MAX] = {launch->in, launch->out, launch->error};
 
+    must(launch->lent_count <= LAUNCH_LENT_MAX);
     if (launch->in < 0)
-        null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    for (int i = 0; i < 3; i++) {
-        int fd = i == 0 && launch->in < 0 ? null : fds[i];
-
-        lifted[i] = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        fds[0] = null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (uint32_t i = 0; i < launch->lent_count; i++)
+        fds[STANDARD + i] = launch->lent[i];
+    for (uint32_t i = 0; i < STANDARD + launch->lent_count; i++) {
+        lifted[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, DESCRIPTORS_MAX);
         if (lifted[i] < 0)
             return err_system(err, "duplicate a descriptor for '%s'", launch->arguments[0]);
     }
@@ -186,11 +194,14 @@ static bool start(const struct launch *launch, const int *lifted, int *pid, stru
 
 bool launch(const struct launch *launch, int *pid, int *pidfd, struct err *err)
 {
-    int lifted[3] = {-1, -1, -1};
+    int lifted[DESCRIPTORS_MAX];
     int child = -1;
-    bool done = lift(launch, lifted, err) && start(launch, lifted, &child, err);
+    bool done;
 
-    for (int i = 0; i < 3; i++)
+    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+        lifted[i] = -1;
+    done = lift(launch, lifted, err) && start(launch, lifted, &child, err);
+    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
         own_close(&lifted[i]);
     if (!done)
         return false;

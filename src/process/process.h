@@ -60,7 +60,7 @@ void process_set_title(const char *title);
 
 /* ---- programs of others: what nines runs for a group (managed.h decides when) ---- */
 
-enum { LAUNCH_GROUPS_MAX = 64, LAUNCH_TAG_MAX = 128 };
+enum { LAUNCH_GROUPS_MAX = 64, LAUNCH_TAG_MAX = 128, LAUNCH_LENT_MAX = 4 };
 
 /* Whom a program becomes. */
 struct launch_user {
@@ -72,6 +72,7 @@ struct launch_user {
 };
 
 struct launch {
+    const char *file; /* what is executed; NULL: the first argument */
     const char *const
         *arguments; /* NULL-terminated; the first is looked for in PATH when it has no slash */
     const char *directory;
@@ -80,13 +81,15 @@ struct launch {
         *tag; /* `NINES_RUN=…`, in its environment and in that of all it starts: see tree_kill */
     const char *const *variables; /* further ones, `NAME=value`, NULL-terminated; NULL: none */
     int in, out, error;           /* become its descriptors 0, 1 and 2; in -1: /dev/null */
+    const int *lent; /* LAUNCH_LENT_MAX at most: become 3, 4 …; NULL: none */
+    uint32_t lent_count;
 };
 
 /* Looks a user up; `name` is nobody's concern unless this process is root. */
 MUST_USE bool launch_user_find(struct launch_user *user, const char *name, struct err *err);
 /*
  * Starts a program in a session of its own, which dies when this process dies: the program itself, by the kernel's hand; what it started, unless it looks after that
- * itself, is left. It has no descriptor but the three, no blocked or ignored signals, no capabilities but those of its user. What goes wrong in the child
+ * itself, is left. It has no descriptor but the three and those lent, no blocked or ignored signals, no capabilities but those of its user. What goes wrong in the child
  * (the directory, the program) is a sentence on its standard error and exit code 127.
  */
 MUST_USE bool launch(const struct launch *launch, int *pid, int *pidfd, struct err *err);

@@ -397,7 +397,7 @@ static void tie(struct agent_groups *part, const struct config_group *config)
 
     snprintf(resource, sizeof resource, "group/%s",
              image_string(image_now(part), config->replication.item.name));
-    cluster_tie(part->agent->cluster, resource, config->engine.process.count > 0);
+    cluster_tie(part->agent->cluster, resource, engine_is_child(&config->engine));
 }
 
 void agent_groups_configure(struct agent_groups *part)

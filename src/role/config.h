@@ -63,6 +63,7 @@ struct config_group_member {
 struct config_group {
     struct replication_config replication; /* first: begins with the item */
     struct engine_config engine;
+    struct store_config store; /* of engine `store` */
     /* Settled: */
     uint32_t
         slot; /* of the scoreboard's groups, processes and programs; kept for as long as the name stays */

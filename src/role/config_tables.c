@@ -136,6 +136,8 @@ static const struct option group_rows[] = {
      .rows = replication_options},
     {"", OPTION_INCLUDE, offsetof(struct config_group, engine), 0, 0, NULL, AT_RELOAD, 0, "",
      .rows = engine_options},
+    {"", OPTION_INCLUDE, offsetof(struct config_group, store), 0, 0, NULL, AT_RELOAD, 0, "",
+     .rows = store_options},
     {0},
 };
 

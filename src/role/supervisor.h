@@ -216,6 +216,20 @@ MUST_USE bool unit_ask(struct supervisor *supervisor, struct run *run, enum unit
 MUST_USE bool unit_answered(struct supervisor *supervisor, struct run *run,
                             struct managed_event *event);
 
+/* ---- supervisor_store.c: the embedded store as a group's process ---- */
+
+/* What it gets beyond what any process gets: this binary, and three descriptors. */
+struct store_run {
+    char title[BOARD_NAME_MAX + 16], slot[12];
+    const char *words[5];
+    int lent[3], orders; /* orders: of this process, until it is started; -1 */
+};
+
+/* Opens the socket at which the store takes orders, in place of the one before. */
+MUST_USE bool store_run_lend(const struct supervisor *supervisor, const struct run *run,
+                             struct store_run *store, struct err *err);
+void store_run_describe(struct store_run *store, struct launch *launch);
+
 /* ---- supervisor_output.c ---- */
 
 void output_begin(struct output *output, int fd);

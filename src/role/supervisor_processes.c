@@ -138,7 +138,7 @@ static bool words_of(const struct supervisor *supervisor, const struct config_gr
     for (uint32_t i = 0; i < ref.count; i++)
         words[i] = image_string(image, from[i].text);
     words[ref.count] = NULL;
-    return ref.count > 0;
+    return ref.count > 0 || (kind == RUN_PROCESS && group->engine.kind == ENGINE_STORE);
 }
 
 /* The ends that become a program's input and output, and the one that stays here. */
@@ -174,6 +174,8 @@ static bool execute(struct supervisor *supervisor, struct run *run, const char *
     const struct config_group *group = config_group_at(image, run->slot);
     char group_variable[BOARD_NAME_MAX + 16];
     const char *const variables[] = {group_variable, NULL};
+    struct store_run store = {.orders = -1};
+    bool done;
     struct launch launched = {
         .arguments = words,
         .directory = image_string(image, group->engine.directory),
@@ -182,6 +184,10 @@ static bool execute(struct supervisor *supervisor, struct run *run, const char *
         .variables = variables,
     };
 
+    if (group->engine.kind == ENGINE_STORE && !store_run_lend(supervisor, run, &store, err))
+        return false;
+    if (group->engine.kind == ENGINE_STORE)
+        store_run_describe(&store, &launched);
     snprintf(group_variable, sizeof group_variable, "NINES_GROUP=%s", run->name);
     snprintf(run->tag, sizeof run->tag, "NINES_RUN=%d/%u/%s/%llu", getpid(), run->slot,
              kind_names[run->kind], (unsigned long long)run->number + 1);
@@ -190,7 +196,9 @@ static bool execute(struct supervisor *supervisor, struct run *run, const char *
     launched.in = ends->in;
     launched.out = run->kind == RUN_PROCESS ? ends->error : ends->in;
     launched.error = ends->error;
-    return launch(&launched, &run->pid, &run->pidfd, err);
+    done = launch(&launched, &run->pid, &run->pidfd, err);
+    own_close(&store.orders);
+    return done;
 }
 
 static void record_start(const struct supervisor *supervisor, struct run *run)

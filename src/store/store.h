@@ -1,0 +1,62 @@
+/*
+ * store: the embedded replicated store, one process per member (docs/store.md). This header is its face to role/store.c and to the configuration.
+ *
+ *     store_open(&store, &options, &err)     from then on it answers clients, members and its agent
+ *     store_close(store)                     in order: what is acknowledged is on disk anyway
+ */
+#pragma once
+
+#include "base/address.h"
+#include "base/err.h"
+#include "base/instant.h"
+#include "schema/schema.h"
+#include "topology/group.h"
+
+struct loop;
+struct store;
+struct tls_context; /* net/tls.h */
+
+/* ---- the configuration: part of a group's section; it takes effect when the store is next started ---- */
+
+enum store_eviction { STORE_REFUSE, STORE_EVICT_LRU, STORE_EVICT_LFU, STORE_EVICT_TTL };
+enum store_consistency { STORE_STRONG, STORE_SESSION, STORE_BOUNDED, STORE_EVENTUAL };
+
+enum { STORE_LINK_PORT = 10000 }; /* members speak to each other at the group's port and so many */
+
+struct store_config {
+    int64_t max_memory; /* bytes; 0: no limit */
+    int32_t eviction;   /* enum store_eviction */
+    int64_t max_clients;
+    int64_t hold_ms;     /* a write waits so long for a primary */
+    int32_t consistency; /* enum store_consistency, of a connection that says nothing */
+    int64_t bound_ms;    /* of STORE_BOUNDED */
+    int64_t checkpoint_bytes; /* of log, after which the state is written down */
+};
+
+extern const struct option store_options[]; /* rows of struct store_config, for OPTION_INCLUDE in a group */
+
+/* ---- running ---- */
+
+struct store_member {
+    const char *name;
+    struct address clients, links;
+};
+
+struct store_options {
+    struct loop *loop;
+    const char *cluster, *group, *self;
+    const char *directory; /* exists, and is this process's alone */
+    const struct store_member *members; /* `self` among them */
+    uint32_t member_count;
+    struct tls_context *tls; /* between members; NULL: in the clear, in tests */
+    int orders;              /* a listening unix socket, where the agent connects; borrowed */
+    const struct store_config *config;
+    uint64_t seed;
+    bool (*may_act)(void *context); /* the lease holds now */
+    void (*failed)(void *context, const char *sentence); /* nothing is to be believed any more: the process has to end */
+    void *context;
+};
+
+/* Everything but `config` is copied or borrowed for as long as it is open (loop, tls, orders). */
+MUST_USE bool store_open(struct store **store, const struct store_options *options, struct err *err);
+void store_close(struct store *store); /* the loop is turned no more afterwards; NULL is fine */
