@@ -49,11 +49,13 @@ static const struct option probe_options[] = {
 
 const struct option engine_options[] = {
     {"engine", OPTION_CHOICE, FIELD(kind), 0, 0, "script", AT_RELOAD, 0,
-     "What the data service is: `store`, the embedded one; or `script`, any other, by a program that "
+     "What the data service is: `store`, the embedded one; or `script`, any other, by a program "
+     "that "
      "reads one JSON object a line and answers with one.",
      .choices = kinds},
     {"command", OPTION_LIST, FIELD(command), 1, WORDS_MAX, NULL, AT_RELOAD, OPTION_ONE_OR_MORE,
-     "Engine `script` needs it: its program and its arguments; what was changed takes effect when it is next "
+     "Engine `script` needs it: its program and its arguments; what was changed takes effect when "
+     "it is next "
      "started.",
      .rows = word_options, .item_size = sizeof(struct engine_word)},
     {"process", OPTION_LIST, FIELD(process), 1, WORDS_MAX, NULL, AT_RELOAD, OPTION_ONE_OR_MORE,

@@ -154,7 +154,8 @@ static _Noreturn void be(const struct launch *launch, const struct environment *
         _exit(FAILED);
     if (chdir(launch->directory) < 0)
         fail("run in the directory", launch->directory);
-    execvpe(launch->file ? launch->file : launch->arguments[0], (char *const *)(uintptr_t)launch->arguments,
+    execvpe(launch->file ? launch->file : launch->arguments[0],
+            (char *const *)(uintptr_t)launch->arguments,
             (char *const *)(uintptr_t)environment->all);
     fail("execute", launch->arguments[0]);
 }

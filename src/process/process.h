@@ -81,7 +81,7 @@ struct launch {
         *tag; /* `NINES_RUN=…`, in its environment and in that of all it starts: see tree_kill */
     const char *const *variables; /* further ones, `NAME=value`, NULL-terminated; NULL: none */
     int in, out, error;           /* become its descriptors 0, 1 and 2; in -1: /dev/null */
-    const int *lent; /* LAUNCH_LENT_MAX at most: become 3, 4 …; NULL: none */
+    const int *lent;              /* LAUNCH_LENT_MAX at most: become 3, 4 …; NULL: none */
     uint32_t lent_count;
 };
 
@@ -127,7 +127,13 @@ void restart_started(struct restart *restart, struct instant now);
 
 /* ---- confinement: call before the first byte of input is read ---- */
 
-enum sandbox_profile { SANDBOX_WORKER, SANDBOX_AGENT, SANDBOX_MONITOR, SANDBOX_READER };
+enum sandbox_profile {
+    SANDBOX_WORKER,
+    SANDBOX_AGENT,
+    SANDBOX_MONITOR,
+    SANDBOX_READER,
+    SANDBOX_STORE
+};
 
 struct sandbox {
     enum sandbox_profile profile;

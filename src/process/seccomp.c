@@ -97,6 +97,9 @@ static const char *const files[] = {
 static const char *const durable[] = {"fallocate", "renameat",        "renameat2",
                                       "rename",    "unlinkat",        "unlink",
                                       "mkdirat",   "set_robust_list", NULL};
+/* What LMDB does with a file that it maps. */
+static const char *const mapped[] = {"msync",  "mincore", "flock", "pwritev",
+                                     "preadv", "sync_file_range", NULL};
 /* Of a ring that is open, and restricted to what the loop uses: one that is made here would reach past this filter. */
 static const char *const rings[] = {"io_uring_enter", NULL};
 
@@ -173,6 +176,9 @@ static const struct {
 } profiles[] = {
     [SANDBOX_WORKER] = {.calls = {streams, outgoing}, .sockets = true},
     [SANDBOX_AGENT] = {.calls = {streams, outgoing, files, durable},
+                       .sockets = true,
+                       .threads = true},
+    [SANDBOX_STORE] = {.calls = {streams, outgoing, files, durable, mapped},
                        .sockets = true,
                        .threads = true},
     [SANDBOX_MONITOR] = {.calls = {streams, files}},

@@ -9,6 +9,7 @@
 #include "health/health.h"
 #include "replication/replication.h"
 #include "schema/schema.h"
+#include "store/store.h"
 
 enum {
     CONFIG_NODES_MAX = 16,

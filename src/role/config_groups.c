@@ -18,6 +18,14 @@ static void check_group(struct config_work *work, const struct config_group *gro
 
     if (why)
         config_find(work, &group->replication.item, key, NULL, "%s", why);
+    for (uint32_t i = 0; group->engine.kind == ENGINE_STORE && i < group->member_count; i++)
+        if (group->members[i].address.port > UINT16_MAX - STORE_LINK_PORT) {
+            config_find(work, &group->replication.item, "port", NULL,
+                        "members of a store speak to each other at its port and %d, which is no "
+                        "port: take one up to %d",
+                        STORE_LINK_PORT, UINT16_MAX - STORE_LINK_PORT);
+            return;
+        }
 }
 
 void config_check_groups(struct config_work *work)

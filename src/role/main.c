@@ -5,6 +5,7 @@
 #include "process/process.h"
 #include "role/command.h"
 #include "role/role.h"
+#include "role/store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,8 @@ static const struct {
 
 static int run_role(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "store") == 0)
+        return role_store(argv[2]);
     for (size_t i = 0; argc == 2 && i < ARRAY_LEN(roles); i++)
         if (strcmp(argv[1], roles[i].name) == 0)
             return roles[i].run();

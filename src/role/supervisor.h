@@ -119,6 +119,7 @@ struct run {
     uint32_t slot;
     int pid, pidfd; /* of the first process, or a unit's main one; -1: none */
     int stream;     /* a program's, until the agent gets it; -1 */
+    int channel;    /* to an embedded store; -1: it is none */
     bool ended;     /* the leader has, and is not reaped: what it started is looked for */
     bool buried;    /* its end is still to be told */
     int status;     /* of the last run that ended */
@@ -218,17 +219,18 @@ MUST_USE bool unit_answered(struct supervisor *supervisor, struct run *run,
 
 /* ---- supervisor_store.c: the embedded store as a group's process ---- */
 
-/* What it gets beyond what any process gets: this binary, and three descriptors. */
+/* What it gets beyond what any process gets: this binary, and three descriptors (role/store.h). */
 struct store_run {
     char title[BOARD_NAME_MAX + 16], slot[12];
     const char *words[5];
-    int lent[3], orders; /* orders: of this process, until it is started; -1 */
+    int lent[3], channel; /* channel: the store's end, until it is started; -1 */
 };
 
-/* Opens the socket at which the store takes orders, in place of the one before. */
-MUST_USE bool store_run_lend(const struct supervisor *supervisor, const struct run *run,
+MUST_USE bool store_run_lend(const struct supervisor *supervisor, struct run *run,
                              struct store_run *store, struct err *err);
 void store_run_describe(struct store_run *store, struct launch *launch);
+/* A new stream between the agent and the store, on which orders go; while none runs there is none, and it comes when one has begun. */
+void store_run_link(struct supervisor *supervisor, struct run *run);
 
 /* ---- supervisor_output.c ---- */
 

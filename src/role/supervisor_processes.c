@@ -174,7 +174,7 @@ static bool execute(struct supervisor *supervisor, struct run *run, const char *
     const struct config_group *group = config_group_at(image, run->slot);
     char group_variable[BOARD_NAME_MAX + 16];
     const char *const variables[] = {group_variable, NULL};
-    struct store_run store = {.orders = -1};
+    struct store_run store = {.channel = -1};
     bool done;
     struct launch launched = {
         .arguments = words,
@@ -197,7 +197,7 @@ static bool execute(struct supervisor *supervisor, struct run *run, const char *
     launched.out = run->kind == RUN_PROCESS ? ends->error : ends->in;
     launched.error = ends->error;
     done = launch(&launched, &run->pid, &run->pidfd, err);
-    own_close(&store.orders);
+    own_close(&store.channel);
     return done;
 }
 
@@ -216,7 +216,7 @@ static bool spawn(struct supervisor *supervisor, struct run *run)
 {
     const struct config_group *group = config_group_at(supervisor->current.image, run->slot);
     const char *words[RUN_WORDS_MAX + 1];
-    struct ends ends;
+    struct ends ends = {-1, -1, -1, -1, -1};
     struct err err;
     bool done;
 
@@ -271,7 +271,8 @@ static void bury(struct supervisor *supervisor, struct run *run)
              log_text("event.reason", why_ended(run, ending, sizeof ending)));
     close(run->pidfd);
     own_close(&run->stream);
-    run->pid = run->pidfd = run->stream = -1;
+    own_close(&run->channel);
+    run->pid = run->pidfd = run->stream = run->channel = -1;
     run->buried = true;
     set(&record->ended, (uint64_t)run->status);
     set(&record->pid, 0);
@@ -332,6 +333,8 @@ static bool act(struct supervisor *supervisor, struct run *run, enum managed_act
         return kill_all(run);
     case MANAGED_TELL_STARTED:
         tell(supervisor, run, true);
+        if (run->channel >= 0)
+            store_run_link(supervisor, run);
         return false;
     case MANAGED_TELL_ENDED:
         tell(supervisor, run, false);
@@ -514,6 +517,13 @@ void processes_look(struct supervisor *supervisor)
     step_all(supervisor, MANAGED_TICK);
 }
 
+static bool is_store(const struct supervisor *supervisor, uint64_t slot)
+{
+    const struct config_group *group = config_group_at(supervisor->current.image, (uint32_t)slot);
+
+    return group && group->engine.kind == ENGINE_STORE;
+}
+
 bool processes_take(struct supervisor *supervisor, const struct frame *frame)
 {
     struct run *runs;
@@ -526,6 +536,8 @@ bool processes_take(struct supervisor *supervisor, const struct frame *frame)
         step(supervisor, &runs[RUN_PROCESS], MANAGED_START, 0);
     else if (frame->type == MESSAGE_PROCESS_KILL)
         step(supervisor, &runs[RUN_PROCESS], MANAGED_KILL, 0);
+    else if (frame->type == MESSAGE_PROGRAM_START && is_store(supervisor, frame->number))
+        store_run_link(supervisor, &runs[RUN_PROCESS]);
     else if (frame->type == MESSAGE_PROGRAM_START)
         step(supervisor, &runs[RUN_PROGRAM], MANAGED_START, 0);
     else if (frame->type == MESSAGE_PROGRAM_KILL)
@@ -632,6 +644,7 @@ bool processes_open(struct supervisor *supervisor, struct err *err)
             .pid = -1,
             .pidfd = -1,
             .stream = -1,
+            .channel = -1,
             .output.fd = -1,
             .unit = {.doubt = FENCE_NEVER, .pid = -1, .pidfd = -1, .output = -1},
         };

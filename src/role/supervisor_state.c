@@ -94,6 +94,29 @@ static bool make_readable(const char *directory, const char *node, const struct 
     return true;
 }
 
+/* Of the embedded stores that have no directory of their own. */
+static bool make_stores(const struct generation *generation, const struct heir *heir,
+                        struct err *err)
+{
+    const struct config *config = generation->config;
+    const char *directory = image_string(generation->image, config->directory);
+    const struct config_group *groups =
+        image_items(generation->image, config->groups, sizeof *groups);
+    char parent[CONFIG_PATH_MAX];
+
+    snprintf(parent, sizeof parent, "%s/store", directory);
+    for (uint32_t i = 0; i < config->groups.count; i++) {
+        const char *name = image_string(generation->image, groups[i].replication.item.name);
+
+        if (groups[i].engine.kind != ENGINE_STORE ||
+            strcmp(image_string(generation->image, groups[i].engine.directory), "/") != 0)
+            continue;
+        if (!make(parent, 0755, err) || !make_private(parent, name, heir, err))
+            return false;
+    }
+    return true;
+}
+
 static bool prepare(const struct generation *generation, struct err *err)
 {
     const struct config *config = generation->config;
@@ -106,6 +129,7 @@ static bool prepare(const struct generation *generation, struct err *err)
            fixtures_make_directories(directory, "directory", err) &&
            make_private(directory, "cluster", &heir, err) &&
            make_private(directory, "timeline", &heir, err) &&
+           make_stores(generation, &heir, err) &&
            (!config_has_peers(config) || make_readable(directory, node, &heir, err));
 }
 

@@ -1,8 +1,8 @@
 /*
  * store: the embedded replicated store, one process per member (docs/store.md). This header is its face to role/store.c and to the configuration.
  *
- *     store_open(&store, &options, &err)     from then on it answers clients, members and its agent
- *     store_close(store)                     in order: what is acknowledged is on disk anyway
+ *     store_service_open(&store, &options, &err)     from then on it answers clients, members and its agent
+ *     store_service_close(store)                     in order: what is acknowledged is on disk anyway
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "topology/group.h"
 
 struct loop;
-struct store;
+struct store_service;
 struct tls_context; /* net/tls.h */
 
 /* ---- the configuration: part of a group's section; it takes effect when the store is next started ---- */
@@ -27,13 +27,14 @@ struct store_config {
     int64_t max_memory; /* bytes; 0: no limit */
     int32_t eviction;   /* enum store_eviction */
     int64_t max_clients;
-    int64_t hold_ms;     /* a write waits so long for a primary */
-    int32_t consistency; /* enum store_consistency, of a connection that says nothing */
-    int64_t bound_ms;    /* of STORE_BOUNDED */
+    int64_t hold_ms;          /* a write waits so long for a primary */
+    int32_t consistency;      /* enum store_consistency, of a connection that says nothing */
+    int64_t bound_ms;         /* of STORE_BOUNDED */
     int64_t checkpoint_bytes; /* of log, after which the state is written down */
 };
 
-extern const struct option store_options[]; /* rows of struct store_config, for OPTION_INCLUDE in a group */
+extern const struct option
+    store_options[]; /* rows of struct store_config, for OPTION_INCLUDE in a group */
 
 /* ---- running ---- */
 
@@ -45,18 +46,22 @@ struct store_member {
 struct store_options {
     struct loop *loop;
     const char *cluster, *group, *self;
-    const char *directory; /* exists, and is this process's alone */
+    const char *directory;              /* exists, and is this process's alone */
     const struct store_member *members; /* `self` among them */
     uint32_t member_count;
     struct tls_context *tls; /* between members; NULL: in the clear, in tests */
-    int orders;              /* a listening unix socket, where the agent connects; borrowed */
     const struct store_config *config;
     uint64_t seed;
     bool (*may_act)(void *context); /* the lease holds now */
-    void (*failed)(void *context, const char *sentence); /* nothing is to be believed any more: the process has to end */
+    void (*failed)(
+        void *context,
+        const char *sentence); /* nothing is to be believed any more: the process has to end */
     void *context;
 };
 
-/* Everything but `config` is copied or borrowed for as long as it is open (loop, tls, orders). */
-MUST_USE bool store_open(struct store **store, const struct store_options *options, struct err *err);
-void store_close(struct store *store); /* the loop is turned no more afterwards; NULL is fine */
+/* Everything but `config` is copied or borrowed for as long as it is open (loop, tls). */
+MUST_USE bool store_service_open(struct store_service **store, const struct store_options *options,
+                         struct err *err);
+/* A connected stream to the agent, which is the callee's: orders come on it (docs/engines.md), and no longer on the one before. */
+void store_service_take_orders(struct store_service *store, int fd);
+void store_service_close(struct store_service *store); /* the loop is turned no more afterwards; NULL is fine */

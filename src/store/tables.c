@@ -15,16 +15,20 @@ static const char *const consistencies[] = {"strong", "session", "bounded", "eve
 
 const struct option store_options[] = {
     {"max_memory", OPTION_SIZE, FIELD(max_memory), 0, INT64_MAX, "0", AT_RELOAD, 0,
-     "Engine `store`: keys and values take at most so much memory; 0 is no limit. Takes effect when the store is next started."},
+     "Engine `store`: keys and values take at most so much memory; 0 is no limit. Takes effect "
+     "when the store is next started."},
     {"eviction", OPTION_CHOICE, FIELD(eviction), 0, 0, "none", AT_RELOAD, 0,
-     "Engine `store`: what goes when `max_memory` is reached: nothing (writes are refused), what was used least recently, what is used least often, or what expires next.",
+     "Engine `store`: what goes when `max_memory` is reached: nothing (writes are refused), what "
+     "was used least recently, what is used least often, or what expires next.",
      .choices = evictions},
     {"max_clients", OPTION_NUMBER, FIELD(max_clients), 1, 1000000, "10000", AT_RELOAD, 0,
      "Engine `store`: connections of one member; more are refused."},
     {"store_hold", OPTION_DURATION, FIELD(hold_ms), 0, 60 * MINUTES_MS, "10s", AT_RELOAD, 0,
      "Engine `store`: a command that needs the primary waits so long while there is none."},
     {"consistency", OPTION_CHOICE, FIELD(consistency), 0, 0, "strong", AT_RELOAD, 0,
-     "Engine `store`: what a read returns at least, unless its connection says otherwise: `strong`, every acknowledged write; `session`, what this connection has seen; `bounded`, what is older than "
+     "Engine `store`: what a read returns at least, unless its connection says otherwise: "
+     "`strong`, every acknowledged write; `session`, what this connection has seen; `bounded`, "
+     "what is older than "
      "`staleness`; `eventual`, whatever the member has.",
      .choices = consistencies},
     {"staleness", OPTION_DURATION, FIELD(bound_ms), 1, 60 * MINUTES_MS, "500ms", AT_RELOAD, 0,
