@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "failover/phases.h"
 #include "replication/replica.h"
+#include "store/document.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static const struct {
     const char *name;
     void (*document)(struct buf *out);
 } tables[] = {
+    {"commands", command_document},
     {"failover", failover_document},
     {"replica", replica_document},
 };

@@ -9,13 +9,13 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/rng.h"
+#include "store/notice.h"
+#include "store/space.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct space;
 struct command;
-struct notices; /* what keyspace notifications and tracking are made of; notice.h */
 
 struct call {
     struct space *space;
@@ -121,9 +121,28 @@ size_t number_to_text(int64_t number, char *text); /* at most 20 */
 
 /* ---- keys ---- */
 
-struct spot; /* space.h */
-
 /* For a read: what has expired is not there. Marks the key as used. */
 struct spot call_look(struct call *call, uint32_t word);
 /* For a change: what has expired is deleted first. */
 struct spot call_look_to_change(struct call *call, uint32_t word);
+/* False: there is a key of another type, and that has been replied. */
+bool call_has_type(struct call *call, const struct spot *spot, enum value_type type);
+/* The value that a key has; NULL: there is no key. */
+void *spot_value(const struct spot *spot);
+
+/* As space_put_*, with the notice that there is a new key. */
+void call_put_text(struct call *call, struct spot *spot, struct bytes text, int64_t expires_ms);
+void call_put_number(struct call *call, struct spot *spot, int64_t number, int64_t expires_ms);
+void call_put_value(struct call *call, struct spot *spot, enum value_type type, void *value,
+                    int64_t expires_ms);
+/* Before a value is changed where it is. */
+void call_change(struct call *call, struct spot *spot);
+/* After a change: enum notice_class, and the event's name. */
+void call_tell(struct call *call, uint32_t class, const char *event, struct bytes name);
+/* Deletes a key whose value has become empty, and tells so. */
+void call_delete_empty(struct call *call, struct spot *spot);
+struct heap *call_heap(const struct call *call);
+
+/* What *STORE commands end with: the value goes to the key at `word`, whatever was there; or nothing, if it is NULL, and the key is deleted. */
+void call_store(struct call *call, uint32_t word, enum value_type type, void *value,
+                const char *event);

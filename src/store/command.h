@@ -38,5 +38,3 @@ const struct command *command_at(uint32_t index);
  */
 uint32_t command_key(const struct command *command, const struct bytes *words, uint32_t count,
                      uint32_t n);
-/* The tables of docs/commands.md. */
-void command_document(struct buf *out);

@@ -42,5 +42,9 @@ static inline void notice(const struct notices *notices, enum notice_class class
 
 /* The letters of `notify-keyspace-events`. False: there is one that is none. */
 /* K and E are given as the bits below. */
-enum { NOTICE_KEYSPACE = 1 << 16, NOTICE_KEYEVENT = 1 << 17 };
+enum {
+    NOTICE_KEYSPACE = 1 << 16,
+    NOTICE_KEYEVENT = 1 << 17,
+    NOTICE_OTHERS = 1 << 18, /* t, d, m: of what there is not here */
+};
 bool notice_parse(struct bytes letters, uint32_t *classes);

@@ -61,7 +61,7 @@ struct bytes space_victim(struct space *space, enum space_eviction policy, bool 
 
 /* ---- the checkpoint: what changed since the cut before, as it was when this cut began ----
  *
- *     space_cut_begin(space);                        after the record at P was executed, before the next
+ *     space_cut_begin(space, P);                     after the record at P was executed, before the next
  *     while ((kind = space_cut_next(space, &name, &value)) != SPACE_CUT_END) …   as many a turn as one likes, records are executed in between
  *
  * Applied in this order to the checkpoint of the cut before, the rows give the state at P. Keys that a record is about to change are copied first.
@@ -73,7 +73,7 @@ enum space_cut {
     SPACE_CUT_PUT,    /* `name` is now `value` (value_write) */
 };
 
-void space_cut_begin(struct space *space); /* no other one is under way */
+void space_cut_begin(struct space *space, uint64_t position); /* no other one is under way */
 bool space_cutting(const struct space *space);
 /* The views are good until the next call of it. */
 enum space_cut space_cut_next(struct space *space, struct bytes *name, struct bytes *value);
@@ -81,8 +81,8 @@ enum space_cut space_cut_next(struct space *space, struct bytes *name, struct by
 void space_cut_fail(struct space *space);
 
 /*
- * A value as bytes: version 8, expiry 8 (0: none), type 1, form 1, then by type (value.h); and the key put (back) into the space from them. Nothing is noted for a cut. False: they are no value,
- * and nothing was changed.
+ * A value as bytes: version 8, expiry 8 (0: never), type 1, form 1, then by type (value.c); and the key put (back) into the space from them, in the stead of what was there. Nothing is noted for a cut.
+ * False: they are no value, and the key is not there.
  */
 struct entry;
 void value_write(struct buf *out, const struct entry *entry);
@@ -107,7 +107,8 @@ struct entry {
     uint32_t type : 3;
     uint32_t form : 2; /* enum text_form; of other types: TEXT_LONG */
     uint32_t timed : 1;
-    uint32_t dirty : 2; /* space_cut.c */
+    uint32_t dirty : 1; /* space_cut.c */
+    uint32_t : 1;
     uint16_t name_len;
     uint16_t text_len;
 };
@@ -179,6 +180,8 @@ static inline bool entry_expired(const struct entry *entry, int64_t now_ms)
 {
     return entry->timed && entry_timing(entry)->expires_ms <= now_ms;
 }
+/* What now_ms is for keys that are changed: when they were touched, nothing else. */
+void space_clock(struct space *space, int64_t now_ms);
 void space_touch(struct space *space, struct entry *entry, int64_t now_ms);
 uint32_t space_idle_s(const struct space *space, const struct entry *entry, int64_t now_ms);
 /* The counter of LFU; -1: it is not kept. */

@@ -27,8 +27,8 @@ struct table {
     uint64_t seed;
     uint64_t count;
     uint32_t buckets;
-    uint32_t low;       /* the greatest power of two that is not above buckets */
-    uint32_t room;      /* buckets that the segments hold */
+    uint32_t low;  /* the power of two with low < buckets <= 2 * low; 1 while there is one bucket */
+    uint32_t room; /* buckets that the segments hold */
     uint32_t directory; /* segments that the directory has room for */
 };
 

@@ -1,0 +1,5 @@
+#include "store/commands.h"
+
+const struct command commands_sorted[] = {
+    {0},
+};
