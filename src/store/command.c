@@ -98,7 +98,7 @@ const struct command *command_of_record(const struct bytes *words, uint32_t coun
     return sub ? sub : row;
 }
 
-const struct command *command_find(const struct bytes *words, uint32_t count)
+const struct command *command_named(const struct bytes *words, uint32_t count)
 {
     const struct command *row = command_of_record(words, count);
 

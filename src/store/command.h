@@ -1,7 +1,7 @@
 /*
  * command: the table of all commands, and what is the same for each of them. Rows stand in commands_*.c; the server's own (run is NULL) in commands_session.c.
  *
- *     row = command_find(words, count);
+ *     row = command_named(words, count);
  *     if (!row || !command_fits(row, count)) command_refuse(out, row, words, count);
  *     else if (row->flags & COMMAND_SESSION) …            the server's
  *     else if (row->flags & COMMAND_WRITE) …              a record; executed by command_run when it is committed
@@ -15,7 +15,7 @@
 #include "store/call.h"
 
 /* By name without case; a subcommand's row where there is one. The container itself (`object`) if the subcommand is not known. NULL: unknown. */
-const struct command *command_find(const struct bytes *words, uint32_t count);
+const struct command *command_named(const struct bytes *words, uint32_t count);
 /* As above, and internal commands. */
 const struct command *command_of_record(const struct bytes *words, uint32_t count);
 /* Whether so many words are right for it. */

@@ -209,7 +209,7 @@ static void run(uint32_t count)
     if (count == 0 || run_own(count))
         return;
     command = words[0].len && words[0].at[0] == '@' ? command_of_record(words, count)
-                                                    : command_find(words, count);
+                                                    : command_named(words, count);
     if (!command || !command_fits(command, count))
         command_refuse(&out, command, words, count);
     else if (command->flags & COMMAND_SESSION)
