@@ -45,6 +45,7 @@ enum command_flags {
     COMMAND_CONTAINER = 1 << 10, /* of subcommands; `run` is NULL */
     /* Its keys are counted: first_key is the place of their number, behind which they are; last_key > 0: one more key there. */
     COMMAND_COUNTED = 1 << 11,
+    COMMAND_LOGGED = 1 << 12, /* the server's own that becomes a record all the same */
 };
 
 /* Categories of ACL, as Redis names them: bit i is command_categories[i]. */

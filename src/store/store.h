@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/instant.h"
 #include "schema/schema.h"
+#include "store/consistency.h"
 #include "topology/group.h"
 
 struct loop;
@@ -19,7 +20,6 @@ struct tls_context; /* net/tls.h */
 /* ---- the configuration: part of a group's section; it takes effect when the store is next started ---- */
 
 enum store_eviction { STORE_REFUSE, STORE_EVICT_LRU, STORE_EVICT_LFU, STORE_EVICT_TTL };
-enum store_consistency { STORE_STRONG, STORE_SESSION, STORE_BOUNDED, STORE_EVENTUAL };
 
 enum { STORE_LINK_PORT = 10000 }; /* members speak to each other at the group's port and so many */
 

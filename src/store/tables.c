@@ -13,6 +13,11 @@ enum { MINUTES_MS = 60000 };
 static const char *const evictions[] = {"none", "lru", "lfu", "ttl", NULL};
 static const char *const consistencies[] = {"strong", "session", "bounded", "eventual", NULL};
 
+const char *store_consistency_name(enum store_consistency consistency)
+{
+    return consistencies[consistency];
+}
+
 const struct option store_options[] = {
     {"max_memory", OPTION_SIZE, FIELD(max_memory), 0, INT64_MAX, "0", AT_RELOAD, 0,
      "Engine `store`: keys and values take at most so much memory; 0 is no limit. Takes effect "

@@ -1,0 +1,320 @@
+/*
+ * A table of channels and a list of patterns, each with its subscriptions. What nobody listens to is not there.
+ */
+#include "store/pubsub.h"
+
+#include "base/hash.h"
+#include "store/glob.h"
+
+#include <stdlib.h>
+
+enum { BUCKETS_FIRST = 16 };
+
+struct channel {
+    struct list node;      /* in its bucket, or in `patterns` */
+    struct list order;     /* in `channels` */
+    struct list listeners; /* of struct subscription */
+    uint64_t count;
+    uint64_t hash;
+    size_t len;
+    uint8_t name[];
+};
+
+struct subscription {
+    struct list of_channel, of_subscriber;
+    struct channel *channel;
+    struct subscriber *subscriber;
+};
+
+struct pubsub {
+    struct list *buckets;
+    uint64_t bucket_count, channel_count; /* a power of two */
+    struct list channels, patterns;
+    uint64_t pattern_count, bytes, seed;
+};
+
+struct bytes channel_name(const struct channel *channel)
+{
+    return bytes_of(channel->name, channel->len);
+}
+
+static size_t cost(const struct channel *channel)
+{
+    return sizeof *channel + channel->len;
+}
+
+struct pubsub *pubsub_open(uint64_t seed)
+{
+    struct pubsub *pubsub = calloc(1, sizeof *pubsub);
+
+    if (!pubsub)
+        return NULL;
+    pubsub->buckets = calloc(BUCKETS_FIRST, sizeof *pubsub->buckets);
+    if (!pubsub->buckets) {
+        free(pubsub);
+        return NULL;
+    }
+    pubsub->seed = seed;
+    pubsub->bucket_count = BUCKETS_FIRST;
+    for (uint64_t i = 0; i < BUCKETS_FIRST; i++)
+        list_init(&pubsub->buckets[i]);
+    list_init(&pubsub->channels);
+    list_init(&pubsub->patterns);
+    return pubsub;
+}
+
+void pubsub_close(struct pubsub *pubsub)
+{
+    if (!pubsub)
+        return;
+    must(pubsub_is_idle(pubsub));
+    free(pubsub->buckets);
+    free(pubsub);
+}
+
+void subscriber_init(struct subscriber *subscriber)
+{
+    *subscriber = (struct subscriber){0};
+    list_init(&subscriber->channels);
+    list_init(&subscriber->patterns);
+}
+
+/* ---- channels ---- */
+
+static struct list *bucket_of(const struct pubsub *pubsub, uint64_t hash)
+{
+    return &pubsub->buckets[hash & (pubsub->bucket_count - 1)];
+}
+
+/* Twice as many buckets; without memory the chains grow longer. */
+static void spread(struct pubsub *pubsub)
+{
+    uint64_t count = pubsub->bucket_count * 2;
+    struct list *buckets = calloc(count, sizeof *buckets);
+
+    if (!buckets)
+        return;
+    for (uint64_t i = 0; i < count; i++)
+        list_init(&buckets[i]);
+    free(pubsub->buckets);
+    pubsub->buckets = buckets;
+    pubsub->bucket_count = count;
+    list_each (order, &pubsub->channels) {
+        struct channel *channel = container_of(order, struct channel, order);
+
+        list_push_back(bucket_of(pubsub, channel->hash), &channel->node);
+    }
+}
+
+static struct channel *find(const struct pubsub *pubsub, bool pattern, struct bytes name,
+                            uint64_t hash)
+{
+    const struct list *head = pattern ? &pubsub->patterns : bucket_of(pubsub, hash);
+
+    list_each (node, head) {
+        struct channel *channel = container_of(node, struct channel, node);
+
+        if (channel->hash == hash && bytes_equal(channel_name(channel), name))
+            return channel;
+    }
+    return NULL;
+}
+
+static struct channel *make(struct pubsub *pubsub, bool pattern, struct bytes name, uint64_t hash)
+{
+    struct channel *channel = malloc(sizeof *channel + name.len);
+
+    if (!channel)
+        return NULL;
+    *channel = (struct channel){.hash = hash, .len = name.len};
+    if (name.len > 0)
+        memcpy(channel->name, name.at, name.len);
+    list_init(&channel->listeners);
+    list_init(&channel->order);
+    list_push_back(pattern ? &pubsub->patterns : bucket_of(pubsub, hash), &channel->node);
+    pubsub->bytes += cost(channel);
+    if (pattern) {
+        pubsub->pattern_count++;
+        return channel;
+    }
+    list_push_back(&pubsub->channels, &channel->order);
+    if (++pubsub->channel_count > pubsub->bucket_count)
+        spread(pubsub);
+    return channel;
+}
+
+static void forget_if_idle(struct pubsub *pubsub, struct channel *channel)
+{
+    if (channel->count > 0)
+        return;
+    if (list_empty(&channel->order))
+        pubsub->pattern_count--;
+    else
+        pubsub->channel_count--;
+    list_remove(&channel->node);
+    list_remove(&channel->order);
+    pubsub->bytes -= cost(channel);
+    free(channel);
+}
+
+/* ---- subscriptions ---- */
+
+/* The shorter list is looked through. */
+static struct subscription *find_subscription(const struct channel *channel,
+                                              const struct subscriber *subscriber, bool pattern)
+{
+    uint32_t own = pattern ? subscriber->pattern_count : subscriber->channel_count;
+    const struct list *mine = pattern ? &subscriber->patterns : &subscriber->channels;
+
+    if (own < channel->count) {
+        list_each (node, mine) {
+            struct subscription *s = container_of(node, struct subscription, of_subscriber);
+
+            if (s->channel == channel)
+                return s;
+        }
+        return NULL;
+    }
+    list_each (node, &channel->listeners) {
+        struct subscription *s = container_of(node, struct subscription, of_channel);
+
+        if (s->subscriber == subscriber)
+            return s;
+    }
+    return NULL;
+}
+
+enum pubsub_outcome pubsub_add(struct pubsub *pubsub, struct subscriber *subscriber, bool pattern,
+                               struct bytes name)
+{
+    uint64_t hash = hash_bytes(pubsub->seed, name);
+    struct channel *channel = find(pubsub, pattern, name, hash);
+    struct subscription *subscription;
+
+    if (channel && find_subscription(channel, subscriber, pattern))
+        return PUBSUB_NOTHING;
+    if (name.len > PUBSUB_NAME_MAX || subscriber_count(subscriber) == PUBSUB_SUBSCRIPTIONS_MAX ||
+        pubsub->bytes + name.len + sizeof *channel + sizeof *subscription > PUBSUB_BYTES_MAX)
+        return PUBSUB_LIMIT;
+    subscription = malloc(sizeof *subscription);
+    if (!channel && subscription)
+        channel = make(pubsub, pattern, name, hash);
+    if (!subscription || !channel) {
+        free(subscription);
+        return PUBSUB_LIMIT;
+    }
+    *subscription = (struct subscription){.channel = channel, .subscriber = subscriber};
+    list_init(&subscription->of_channel);
+    list_init(&subscription->of_subscriber);
+    list_push_back(&channel->listeners, &subscription->of_channel);
+    list_push_back(pattern ? &subscriber->patterns : &subscriber->channels,
+                   &subscription->of_subscriber);
+    channel->count++;
+    *(pattern ? &subscriber->pattern_count : &subscriber->channel_count) += 1;
+    pubsub->bytes += sizeof *subscription;
+    return PUBSUB_DONE;
+}
+
+static void drop(struct pubsub *pubsub, struct subscription *subscription, bool pattern)
+{
+    struct channel *channel = subscription->channel;
+    struct subscriber *subscriber = subscription->subscriber;
+
+    list_remove(&subscription->of_channel);
+    list_remove(&subscription->of_subscriber);
+    *(pattern ? &subscriber->pattern_count : &subscriber->channel_count) -= 1;
+    channel->count--;
+    pubsub->bytes -= sizeof *subscription;
+    free(subscription);
+    forget_if_idle(pubsub, channel);
+}
+
+bool pubsub_remove(struct pubsub *pubsub, struct subscriber *subscriber, bool pattern,
+                   struct bytes name)
+{
+    struct channel *channel = find(pubsub, pattern, name, hash_bytes(pubsub->seed, name));
+    struct subscription *subscription =
+        channel ? find_subscription(channel, subscriber, pattern) : NULL;
+
+    if (!subscription)
+        return false;
+    drop(pubsub, subscription, pattern);
+    return true;
+}
+
+struct bytes pubsub_any(const struct subscriber *subscriber, bool pattern)
+{
+    struct list *first = list_first(pattern ? &subscriber->patterns : &subscriber->channels);
+
+    if (!first)
+        return (struct bytes){0};
+    return channel_name(container_of(first, struct subscription, of_subscriber)->channel);
+}
+
+void pubsub_leave(struct pubsub *pubsub, struct subscriber *subscriber)
+{
+    list_each_safe (node, &subscriber->channels)
+        drop(pubsub, container_of(node, struct subscription, of_subscriber), false);
+    list_each_safe (node, &subscriber->patterns)
+        drop(pubsub, container_of(node, struct subscription, of_subscriber), true);
+    must(subscriber_count(subscriber) == 0);
+}
+
+/* ---- messages ---- */
+
+static uint64_t tell(const struct channel *channel, struct bytes pattern, pubsub_deliver *deliver,
+                     void *context)
+{
+    list_each (node, &channel->listeners)
+        deliver(context, container_of(node, struct subscription, of_channel)->subscriber, pattern);
+    return channel->count;
+}
+
+uint64_t pubsub_publish(struct pubsub *pubsub, struct bytes name, pubsub_deliver *deliver,
+                        void *context)
+{
+    const struct channel *channel;
+    uint64_t told = 0;
+
+    if (pubsub_is_idle(pubsub))
+        return 0;
+    channel = find(pubsub, false, name, hash_bytes(pubsub->seed, name));
+    if (channel)
+        told = tell(channel, (struct bytes){0}, deliver, context);
+    list_each (node, &pubsub->patterns) {
+        const struct channel *pattern = container_of(node, struct channel, node);
+
+        if (glob_matches(channel_name(pattern), name))
+            told += tell(pattern, channel_name(pattern), deliver, context);
+    }
+    return told;
+}
+
+uint64_t pubsub_listeners(const struct pubsub *pubsub, struct bytes name)
+{
+    const struct channel *channel = find(pubsub, false, name, hash_bytes(pubsub->seed, name));
+
+    return channel ? channel->count : 0;
+}
+
+uint64_t pubsub_channel_count(const struct pubsub *pubsub)
+{
+    return pubsub->channel_count;
+}
+
+uint64_t pubsub_pattern_count(const struct pubsub *pubsub)
+{
+    return pubsub->pattern_count;
+}
+
+bool pubsub_is_idle(const struct pubsub *pubsub)
+{
+    return pubsub->channel_count == 0 && pubsub->pattern_count == 0;
+}
+
+const struct channel *pubsub_next(const struct pubsub *pubsub, const struct channel *before)
+{
+    struct list *next = before ? before->order.next : pubsub->channels.next;
+
+    return next == &pubsub->channels ? NULL : container_of(next, struct channel, order);
+}

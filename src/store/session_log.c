@@ -1,0 +1,283 @@
+/*
+ * What the ledger tells, what time brings, and what of the desk belongs to the state.
+ */
+#include "store/session_parts.h"
+
+#include "base/hash.h"
+#include "base/pack.h"
+#include "store/space.h"
+
+enum {
+    UPKEEP_KEYS_MAX = 64, /* in one record about keys that expired or have to go */
+    TICK_MS = 100,
+    TICK_SOON_MS = 10, /* while somebody waits for what only time tells */
+    LOST_MS = 5000,    /* beyond `hold`, after which an answer is no longer waited for */
+    TIDY_MAX = 16,
+    SAVED_VERSION = 1,
+    SAVED_RULES_MAX = 2 << 20,
+    RULES_MAX = 8192,
+};
+
+/* Of records that nobody asked for. */
+#define COOKIE_UPKEEP ((uint64_t)UINT32_MAX)
+
+static const char unknown_text[] =
+    "UNKNOWN this member is the primary no more: this may have been done, or may still be";
+
+/* ---- executing ---- */
+
+static struct session *session_of(const struct desk *desk, uint64_t cookie)
+{
+    struct session *session = desk_session(desk, (uint32_t)cookie, (uint32_t)(cookie >> 32));
+
+    return session && session->pending > 0 ? session : NULL;
+}
+
+/* What members compare: the same keys after the same records. */
+static uint64_t digest(const struct desk *desk)
+{
+    return hash_number(space_count(desk->execution.space), (uint64_t)desk->execution.time_ms);
+}
+
+static void execute_for_other(struct desk *desk, uint64_t position, struct bytes record,
+                              uint64_t cookie)
+{
+    buf_clear(&desk->scratch);
+    execute_record(&desk->execution, position, record, &desk->scratch,
+                   forward_version3(desk, cookie));
+    forward_finish(desk, cookie, position,
+                   desk->scratch.full ? BYTES("-ERR the reply is too long\r\n")
+                                      : buf_bytes(&desk->scratch));
+}
+
+uint64_t desk_execute(struct desk *desk, struct position position, struct bytes record,
+                      uint64_t cookie)
+{
+    struct session *session;
+
+    if (forward_is_remote(cookie)) {
+        execute_for_other(desk, position.offset, record, cookie);
+        return digest(desk);
+    }
+    if (cookie == COOKIE_UPKEEP)
+        desk->expiring = false;
+    session = session_of(desk, cookie);
+    execute_record(&desk->execution, position.offset, record,
+                   session ? session_out(desk, session) : NULL, session && session->version3);
+    if (session) {
+        session->seen = session->wrote = position.offset;
+        session_answered(desk, session, (uint32_t)record.len);
+    }
+    return digest(desk);
+}
+
+void desk_unknown(struct desk *desk, uint64_t cookie)
+{
+    struct session *session = forward_is_remote(cookie) ? NULL : session_of(desk, cookie);
+
+    if (forward_is_remote(cookie))
+        forward_unknown(desk, cookie);
+    if (cookie == COOKIE_UPKEEP)
+        desk->expiring = false;
+    if (!session)
+        return;
+    desk->counts.unknown++;
+    session_error(desk, session, unknown_text);
+    /* How long the record was nobody remembers: the last one takes what is left. */
+    session_answered(desk, session, 0);
+    desk_run_ready(desk);
+}
+
+/* ---- what the primary writes about by itself ---- */
+
+static void append_upkeep(struct desk *desk, const struct bytes *words, uint32_t count)
+{
+    enum ledger_refusal why;
+
+    buf_clear(&desk->record);
+    if (record_write(&desk->record, RECORD_COMMAND, desk_record_time(desk), words, count))
+        desk->expiring =
+            desk->log.append(desk->log.context, buf_bytes(&desk->record), COOKIE_UPKEEP, &why) > 0;
+}
+
+static void expire(struct desk *desk)
+{
+    struct bytes words[1 + UPKEEP_KEYS_MAX] = {BYTES("@expire")};
+    uint32_t count = space_due(desk->execution.space, desk->wall_ms, words + 1, UPKEEP_KEYS_MAX);
+
+    if (count == 0)
+        return;
+    append_upkeep(desk, words, 1 + count);
+    desk->counts.expired += desk->expiring ? count : 0;
+}
+
+static const struct {
+    enum space_eviction eviction;
+    bool timed_only;
+} evictions[POLICIES] = {
+    [POLICY_ALL_LRU] = {SPACE_EVICT_LRU, false},
+    [POLICY_ALL_LFU] = {SPACE_EVICT_LFU, false},
+    [POLICY_ALL_RANDOM] = {SPACE_EVICT_RANDOM, false},
+    [POLICY_TIMED_LRU] = {SPACE_EVICT_LRU, true},
+    [POLICY_TIMED_LFU] = {SPACE_EVICT_LFU, true},
+    [POLICY_TIMED_RANDOM] = {SPACE_EVICT_RANDOM, true},
+    [POLICY_TIMED_TTL] = {SPACE_EVICT_TTL, true},
+};
+
+static void evict(struct desk *desk)
+{
+    struct bytes words[1 + UPKEEP_KEYS_MAX] = {BYTES("@evict")};
+    uint32_t count = 0;
+
+    if (desk->settings.memory_max == 0 || desk->settings.policy == POLICY_NONE ||
+        space_bytes(desk->execution.space) <= (uint64_t)desk->settings.memory_max)
+        return;
+    while (count < UPKEEP_KEYS_MAX) {
+        struct bytes name =
+            space_victim(desk->execution.space, evictions[desk->settings.policy].eviction,
+                         evictions[desk->settings.policy].timed_only, desk->wall_ms, &desk->chance);
+
+        if (!name.at)
+            break;
+        words[++count] = name;
+    }
+    if (count == 0)
+        return;
+    append_upkeep(desk, words, 1 + count);
+    desk->counts.evicted += desk->expiring ? count : 0;
+}
+
+static void upkeep(struct desk *desk)
+{
+    if (!desk->expiring && desk_is_primary(desk))
+        evict(desk);
+    if (!desk->expiring && desk_is_primary(desk))
+        expire(desk);
+}
+
+/* ---- events ---- */
+
+void desk_executed(struct desk *desk)
+{
+    desk_wake_all(desk, STALL_POSITION);
+    if (desk->settings.memory_max > 0)
+        upkeep(desk);
+    (void)space_tidy(desk->execution.space);
+    desk_run_ready(desk);
+}
+
+void desk_state(struct desk *desk)
+{
+    desk_wake_all(desk, STALL_PRIMARY);
+    desk_run_ready(desk);
+}
+
+void desk_roomy(struct desk *desk)
+{
+    desk_wake_all(desk, STALL_ROOM);
+    desk_run_ready(desk);
+}
+
+void desk_epoch_record(struct desk *desk, struct buf *out)
+{
+    must(record_write(out, RECORD_EPOCH, desk_record_time(desk), NULL, 0));
+}
+
+/* ---- time ---- */
+
+static void look_at_all(struct desk *desk)
+{
+    int64_t idle_ms = desk->settings.idle_s * 1000;
+
+    list_each (node, &desk->sessions) {
+        struct session *session = container_of(node, struct session, node);
+
+        if (session->pending > 0 && session->route != 0 &&
+            desk->now_ms - session->moved_ms > desk->settings.hold_ms + LOST_MS)
+            forward_lose(desk, session);
+        if (idle_ms > 0 && desk->now_ms - session->active_ms > idle_ms && session->pending == 0 &&
+            session->stall == STALL_NONE && session_subscriptions(session) == 0 &&
+            !session->closing) {
+            desk->counts.idle++;
+            session_end(desk, session);
+        }
+    }
+}
+
+int64_t desk_tick(struct desk *desk)
+{
+    static const enum stall by_time[] = {STALL_PRIMARY, STALL_POSITION, STALL_ROOM, STALL_COPIES};
+    bool soon = false;
+
+    if (desk->now_ms - desk->looked_ms >= TICK_MS) {
+        desk->looked_ms = desk->now_ms;
+        look_at_all(desk);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(by_time); i++)
+        desk_wake_all(desk, by_time[i]);
+    if (desk->now_ms >= desk->paused_until_ms)
+        desk_wake_all(desk, STALL_PAUSED);
+    upkeep(desk);
+    for (int i = 0; i < TIDY_MAX && space_tidy(desk->execution.space); i++) {
+    }
+    desk_run_ready(desk);
+    soon = !list_empty(&desk->stalled[STALL_COPIES]) ||
+           !list_empty(&desk->stalled[STALL_POSITION]) || !list_empty(&desk->stalled[STALL_PAUSED]);
+    return soon ? TICK_SOON_MS : TICK_MS;
+}
+
+/* ---- what belongs to the state ---- */
+
+void desk_save(const struct desk *desk, struct buf *out)
+{
+    struct buf rules;
+
+    pack_u32(out, SAVED_VERSION);
+    pack_u64(out, (uint64_t)desk->execution.time_ms);
+    for (const struct user *user = NULL; (user = users_next(desk->users, user));) {
+        buf_init(&rules, SAVED_RULES_MAX);
+        user_write_rules(user, &rules);
+        pack_bytes8(out, user_name(user));
+        pack_u32(out, (uint32_t)rules.len);
+        buf_add(out, buf_bytes(&rules));
+        out->full |= rules.full;
+        buf_fini(&rules);
+    }
+}
+
+static bool load_user(struct desk *desk, struct bytes name, struct bytes rules)
+{
+    struct bytes words[RULES_MAX];
+    char sentence[USERS_SENTENCE_MAX];
+    uint32_t count = 1;
+
+    words[0] = BYTES("reset");
+    while (rules.len > 0 && count < RULES_MAX) {
+        words[count] = bytes_take(rules, bytes_find(rules, ' '));
+        rules = bytes_skip(rules, words[count].len);
+        rules = bytes_skip(rules, rules.len > 0);
+        count++;
+    }
+    return rules.len == 0 && users_set(desk->users, name, words, count, sentence);
+}
+
+bool desk_load(struct desk *desk, struct bytes bytes)
+{
+    struct unpack in = unpack_of(bytes);
+    int64_t time_ms;
+
+    if (unpack_u32(&in) != SAVED_VERSION)
+        return false;
+    time_ms = (int64_t)unpack_u64(&in);
+    desk_forget_users(desk);
+    while (!in.bad && in.left.len > 0) {
+        struct bytes name = unpack_bytes8(&in), rules = unpack_take(&in, unpack_u32(&in));
+
+        if (in.bad || !load_user(desk, name, rules))
+            return false;
+    }
+    if (in.bad)
+        return false;
+    desk->execution.time_ms = time_ms;
+    return true;
+}

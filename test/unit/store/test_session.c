@@ -1,0 +1,435 @@
+#include "desk.h"
+
+struct world {
+    struct table a;
+    struct session one, two;
+};
+
+static int begin(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+
+    table_open(&w->a, 1, true);
+    come(&w->a, &w->one);
+    come(&w->a, &w->two);
+    *state = w;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct world *w = *state;
+
+    session_close(&w->a.desk, &w->one);
+    session_close(&w->a.desk, &w->two);
+    table_close(&w->a);
+    free(w);
+    return 0;
+}
+
+static void replies_in_the_order_of_the_requests(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "SET k v\r\nSET l w\r\nGET k\r\nPING\r\n");
+    assert_string_equal(heard(&w->one), "");
+    assert_int_equal(w->a.appended, 2);
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK +OK $1 v +PONG ");
+}
+
+static void reads_of_others_do_not_wait_and_see_nothing_uncommitted(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "SET k v\r\n");
+    say(&w->a, &w->two, "GET k\r\n");
+    assert_string_equal(heard(&w->two), "$-1 ");
+    commit(&w->a);
+    say(&w->a, &w->two, "GET k\r\n");
+    assert_string_equal(heard(&w->two), "$1 v ");
+}
+
+static void takes_requests_byte_by_byte(void **state)
+{
+    struct world *w = *state;
+    const char *text =
+        "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\na\r\nbc\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+
+    for (const char *at = text; *at; at++) {
+        session_feed(&w->a.desk, &w->one, bytes_of(at, 1));
+        commit(&w->a);
+    }
+    assert_string_equal(heard(&w->one), "+OK $5 a bc ");
+    assert_int_equal(w->one.in.cap, 0);
+}
+
+static void takes_a_long_request_in_pieces(void **state)
+{
+    struct world *w = *state;
+    struct buf text;
+
+    buf_init(&text, 1 << 20);
+    buf_print(&text, "*%d\r\n$4\r\nMSET\r\n", 1 + 2 * 1000);
+    for (int i = 0; i < 1000; i++)
+        buf_print(&text, "$6\r\nk%05d\r\n$1\r\nv\r\n", i);
+    for (size_t at = 0; at < text.len; at += 77)
+        session_feed(&w->a.desk, &w->one, bytes_take(bytes_skip(buf_bytes(&text), at), 77));
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK ");
+    assert_int_equal(space_count(w->a.space), 1000);
+    assert_null(w->one.reader);
+    buf_fini(&text);
+}
+
+static void refuses_garbage_as_redis_does_and_closes(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "SET k v\r\n*1\r\nfoo\r\n");
+    assert_string_equal(heard(&w->one), "");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK -ERR Protocol error: expected '$', got 'f' ");
+    assert_true(w->one.closing);
+    say(&w->a, &w->two, "*-5\r\n\r\n  \r\nPING\r\n*1\r\n$999999999\r\n");
+    assert_string_equal(heard(&w->two), "+PONG -ERR Protocol error: invalid bulk length ");
+    assert_true(w->two.closing);
+}
+
+static void bounds_what_is_pipelined(void **state)
+{
+    struct world *w = *state;
+    static char text[(SESSION_PIPELINE_COUNT + 10) * 8 + 1];
+
+    for (int i = 0; i < SESSION_PIPELINE_COUNT + 10; i++)
+        memcpy(text + i * 8, "INCR n\r\n", 8);
+    say(&w->a, &w->one, text);
+    assert_int_equal(w->one.pending, SESSION_PIPELINE_COUNT);
+    commit(&w->a);
+    assert_int_equal(w->one.pending, 10);
+    commit(&w->a);
+    heard(&w->one);
+    say(&w->a, &w->one, "GET n\r\n");
+    assert_string_equal(heard(&w->one), "$4 4106 ");
+}
+
+static void stops_parsing_for_a_client_that_does_not_read(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "SET k ");
+    for (int i = 0; i < 1000; i++)
+        say(&w->a, &w->one, "0123456789");
+    say(&w->a, &w->one, "\r\n");
+    commit(&w->a);
+    for (int i = 0; i < 1000; i++)
+        say(&w->a, &w->one, "GET k\r\n");
+    assert_int_equal(w->one.stall, STALL_OUTPUT);
+    assert_true(w->one.out.len < SESSION_OUT_PAUSE + 20000);
+    buf_clear(&w->one.out);
+    session_drained(&w->a.desk, &w->one, 0);
+    assert_true(w->one.out.len > SESSION_OUT_PAUSE);
+    assert_false(w->one.closing);
+}
+
+static void cuts_a_listener_that_does_not_read(void **state)
+{
+    struct world *w = *state;
+    static char text[(1 << 20) + 64];
+
+    say(&w->a, &w->two, "SUBSCRIBE c\r\n");
+    heard(&w->two);
+    w->a.desk.settings.out_max = 64 << 10;
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 3; i++) {
+        session_feed(&w->a.desk, &w->one, BYTES("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$50000\r\n"));
+        session_feed(&w->a.desk, &w->one, bytes_of(text, 50000));
+        say(&w->a, &w->one, "\r\n");
+        commit(&w->a);
+    }
+    session_check_limits(&w->a.desk, &w->two);
+    assert_true(w->two.cut);
+    assert_int_equal(w->a.desk.counts.cut_output, 1);
+    assert_string_equal(heard(&w->one), ":1 :1 :1 ");
+}
+
+static void answers_an_unknown_command_as_redis_does(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "nothing a 'b c'\r\nGET\r\nCLIENT nothing\r\n");
+    assert_string_equal(heard(&w->one),
+                        "-ERR unknown command 'nothing', with args beginning with: 'a' 'b c'  "
+                        "-ERR wrong number of arguments for 'get' command "
+                        "-ERR unknown subcommand 'nothing'. Try CLIENT HELP. ");
+}
+
+static void holds_what_needs_a_primary_and_then_says_so(void **state)
+{
+    struct world *w = *state;
+
+    w->a.view.role = ENGINE_NEITHER;
+    w->a.view.writable = w->a.view.established = false;
+    say(&w->a, &w->one, "SET k v\r\n");
+    say(&w->a, &w->two, "GET k\r\n");
+    assert_int_equal(w->one.stall, STALL_PRIMARY);
+    pass_ms(&w->a, 9900);
+    assert_string_equal(heard(&w->one), "");
+    w->a.view.role = ENGINE_PRIMARY;
+    w->a.view.writable = w->a.view.established = true;
+    w->a.lease = false;
+    w->a.refuses = LEDGER_NO_LEASE;
+    desk_state(&w->a.desk);
+    assert_string_equal(heard(&w->two), "");
+    pass_ms(&w->a, 200);
+    assert_string_equal(heard(&w->one),
+                        "-TRYAGAIN there is no primary that can be reached: nothing was done ");
+    assert_string_equal(heard(&w->two),
+                        "-TRYAGAIN there is no primary that can be reached: nothing was done ");
+    say(&w->a, &w->one, "SET k w\r\n");
+    w->a.refuses = LEDGER_TAKEN;
+    w->a.lease = true;
+    pass_ms(&w->a, 100);
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK ");
+}
+
+static bool lease_once(void *context)
+{
+    struct table *t = context;
+    bool lease = t->lease;
+
+    t->lease = false;
+    return lease;
+}
+
+static void believes_no_read_whose_lease_ended_meanwhile(void **state)
+{
+    struct world *w = *state;
+
+    w->a.desk.log.may_act = lease_once;
+    say(&w->a, &w->one, "GET k\r\n");
+    assert_string_equal(heard(&w->one), "");
+    assert_int_equal(w->one.stall, STALL_PRIMARY);
+}
+
+static void says_unknown_of_what_may_have_been_done(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "INCR n\r\nGET n\r\n");
+    desk_unknown(&w->a.desk, w->a.entries[0].cookie);
+    assert_string_equal(heard(&w->one),
+                        "-UNKNOWN this member is the primary no more: this may have been done, or "
+                        "may still be $-1 ");
+}
+
+static void replies_nothing_to_whoever_has_gone(void **state)
+{
+    struct world *w = *state;
+    struct session three;
+
+    come(&w->a, &three);
+    say(&w->a, &three, "SET k v\r\n");
+    session_close(&w->a.desk, &three);
+    come(&w->a, &three);
+    commit(&w->a);
+    assert_string_equal(heard(&three), "");
+    session_close(&w->a.desk, &three);
+}
+
+static void executes_a_transaction_as_one_record(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "MULTI\r\nSET k v\r\nGET k\r\nnothing\r\n");
+    heard(&w->one);
+    say(&w->a, &w->one, "EXEC\r\n");
+    assert_string_equal(heard(&w->one),
+                        "-EXECABORT Transaction discarded because of previous errors. ");
+    say(&w->a, &w->one, "MULTI\r\nSET k v\r\nGET k\r\nPUBLISH c m\r\nINCR k\r\nEXEC\r\nPING\r\n");
+    assert_int_equal(w->a.appended, 1);
+    commit(&w->a);
+    assert_string_equal(heard(&w->one),
+                        "+OK +QUEUED +QUEUED +QUEUED +QUEUED *4 +OK $1 v :0 -ERR value is not an "
+                        "integer or out of range +PONG ");
+    say(&w->a, &w->one, "MULTI\r\nGET k\r\nEXEC\r\nEXEC\r\n");
+    assert_string_equal(heard(&w->one), "+OK +QUEUED *1 $1 v -ERR EXEC without MULTI ");
+    assert_int_equal(w->a.appended, 1);
+}
+
+static void executes_nothing_when_a_watched_key_was_changed(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "WATCH k\r\nMULTI\r\nSET k one\r\n");
+    heard(&w->one);
+    say(&w->a, &w->two, "SET k two\r\n");
+    say(&w->a, &w->one, "EXEC\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "*-1 ");
+    say(&w->a, &w->one, "WATCH k\r\nMULTI\r\nSET k one\r\nEXEC\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK +OK +QUEUED *1 +OK ");
+    say(&w->a, &w->one, "WATCH k\r\nUNWATCH\r\nMULTI\r\n");
+    say(&w->a, &w->two, "SET k two\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "SET k three\r\nEXEC\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK +OK +OK +QUEUED *1 +OK ");
+}
+
+static void sends_no_reply_that_is_not_wanted(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "CLIENT REPLY SKIP\r\nSET k v\r\nGET k\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "$1 v ");
+    say(&w->a, &w->one, "CLIENT REPLY SKIP\r\nPING\r\nPING\r\n");
+    assert_string_equal(heard(&w->one), "+PONG ");
+    say(&w->a, &w->one, "CLIENT REPLY OFF\r\nPING\r\nSET k w\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "CLIENT REPLY ON\r\nGET k\r\n");
+    assert_string_equal(heard(&w->one), "+OK $1 w ");
+}
+
+static void speaks_version_three_when_asked(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "HELLO 3 SETNAME me\r\n");
+    assert_non_null(strstr(heard(&w->one), "%7 $6 server $5 redis"));
+    say(&w->a, &w->one, "GET k\r\nCLIENT GETNAME\r\nHELLO 4\r\n");
+    assert_string_equal(heard(&w->one), "_ $2 me -NOPROTO unsupported protocol version ");
+    say(&w->a, &w->one, "RESET\r\nGET k\r\n");
+    assert_string_equal(heard(&w->one), "+RESET $-1 ");
+}
+
+static void lets_clients_wait_while_paused(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "CLIENT PAUSE 1000 WRITE\r\n");
+    say(&w->a, &w->two, "GET k\r\nSET k v\r\n");
+    assert_string_equal(heard(&w->two), "$-1 ");
+    assert_int_equal(w->two.stall, STALL_PAUSED);
+    pass_ms(&w->a, 1001);
+    commit(&w->a);
+    assert_string_equal(heard(&w->two), "+OK ");
+    assert_string_equal(heard(&w->one), "+OK ");
+}
+
+static void closes_idle_clients_and_those_that_are_killed(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "CONFIG SET timeout 5\r\n");
+    pass_ms(&w->a, 4000);
+    say(&w->a, &w->two, "PING\r\n");
+    pass_ms(&w->a, 2000);
+    assert_true(w->one.closing);
+    assert_false(w->two.closing);
+    say(&w->a, &w->two, "CLIENT KILL ID 2 SKIPME no\r\n");
+    assert_string_equal(heard(&w->two), "+PONG :1 ");
+    assert_true(w->two.closing);
+}
+
+static void refuses_more_clients_than_may_be(void **state)
+{
+    struct world *w = *state;
+    struct session more[128];
+    uint32_t opened = 0;
+
+    while (session_open(&w->a.desk, &more[opened], "x", "y"))
+        opened++;
+    assert_int_equal(opened, 98);
+    assert_int_equal(w->a.desk.counts.rejected, 1);
+    while (opened > 0)
+        session_close(&w->a.desk, &more[--opened]);
+    assert_int_equal(w->a.desk.session_count, 2);
+}
+
+static void refuses_writes_that_grow_when_memory_is_full(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "SET k v\r\nCONFIG SET maxmemory 1\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "SET l w\r\nDEL k\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one),
+                        "+OK +OK -OOM command not allowed when used memory > 'maxmemory'. :1 ");
+}
+
+static void writes_about_expired_and_unused_keys_by_itself(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "SET k v PX 50\r\nSET l w\r\n");
+    commit(&w->a);
+    pass_ms(&w->a, 1000);
+    assert_int_equal(w->a.appended, 3);
+    commit(&w->a);
+    assert_int_equal(space_count(w->a.space), 1);
+    say(&w->a, &w->one, "CONFIG SET maxmemory 1 maxmemory-policy allkeys-lru\r\n");
+    pass_ms(&w->a, 100);
+    commit(&w->a);
+    assert_int_equal(space_count(w->a.space), 0);
+    assert_true(w->a.desk.counts.expired > 0 && w->a.desk.counts.evicted > 0);
+}
+
+static void waits_for_copies(void **state)
+{
+    struct world *w = *state;
+
+    w->a.status =
+        (struct engine_status){.epoch = 1,
+                               .follower_count = 2,
+                               .followers = {{.member = 2, .attached = true, .position = {1, 0}},
+                                             {.member = 3, .attached = true, .position = {1, 0}}}};
+    say(&w->a, &w->one, "SET k v\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "WAIT 1 1000\r\n");
+    assert_string_equal(heard(&w->one), "+OK ");
+    w->a.status.followers[0].position.offset = 1;
+    pass_ms(&w->a, 10);
+    assert_string_equal(heard(&w->one), ":1 ");
+    say(&w->a, &w->one, "WAIT 2 1000\r\n");
+    pass_ms(&w->a, 999);
+    assert_string_equal(heard(&w->one), "");
+    pass_ms(&w->a, 1);
+    assert_string_equal(heard(&w->one), ":1 ");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(replies_in_the_order_of_the_requests),
+        TEST(reads_of_others_do_not_wait_and_see_nothing_uncommitted),
+        TEST(takes_requests_byte_by_byte),
+        TEST(takes_a_long_request_in_pieces),
+        TEST(refuses_garbage_as_redis_does_and_closes),
+        TEST(bounds_what_is_pipelined),
+        TEST(stops_parsing_for_a_client_that_does_not_read),
+        TEST(cuts_a_listener_that_does_not_read),
+        TEST(answers_an_unknown_command_as_redis_does),
+        TEST(holds_what_needs_a_primary_and_then_says_so),
+        TEST(believes_no_read_whose_lease_ended_meanwhile),
+        TEST(says_unknown_of_what_may_have_been_done),
+        TEST(replies_nothing_to_whoever_has_gone),
+        TEST(executes_a_transaction_as_one_record),
+        TEST(executes_nothing_when_a_watched_key_was_changed),
+        TEST(sends_no_reply_that_is_not_wanted),
+        TEST(speaks_version_three_when_asked),
+        TEST(lets_clients_wait_while_paused),
+        TEST(closes_idle_clients_and_those_that_are_killed),
+        TEST(refuses_more_clients_than_may_be),
+        TEST(refuses_writes_that_grow_when_memory_is_full),
+        TEST(writes_about_expired_and_unused_keys_by_itself),
+        TEST(waits_for_copies),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
