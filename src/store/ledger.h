@@ -170,14 +170,14 @@ uint64_t ledger_append(struct ledger *ledger, struct bytes record, uint64_t cook
 /* Gives an order; `answered` follows. One that is still under way gets no answer. */
 void ledger_order(struct ledger *ledger, const struct engine_order *order);
 void ledger_status(const struct ledger *ledger, struct engine_status *status);
-const struct ledger_view *ledger_view(const struct ledger *ledger);
+const struct ledger_view *ledger_view(struct ledger *ledger); /* until the next call */
 
 /* The owner's state up to here is on its disk: older records are not needed for its next start. */
 void ledger_checkpointed(struct ledger *ledger, struct position position);
 
 /* To that member's owner, at the end of this turn. False: its link is down, LEDGER_OUT_MAX are waiting, or it is longer than LEDGER_MESSAGE_MAX. */
 MUST_USE bool ledger_send(struct ledger *ledger, uint32_t member, struct bytes bytes);
-bool ledger_is_linked(const struct ledger *ledger, uint32_t member);
+bool ledger_is_linked(struct ledger *ledger, uint32_t member);
 
 /* ---- a snapshot that is sent ---- */
 
