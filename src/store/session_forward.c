@@ -53,15 +53,6 @@ void forward_close(struct desk *desk)
 
 /* ---- whoever asks ---- */
 
-static enum step wait_for_primary(struct desk *desk, struct session *session)
-{
-    if (session_stall_for(desk, session, STALL_PRIMARY, desk->settings.hold_ms))
-        return STEP_STALL;
-    session_error(desk, session,
-                  "TRYAGAIN there is no primary that can be reached: nothing was done");
-    return STEP_DONE;
-}
-
 static void pack_sender(struct buf *out, struct sender sender)
 {
     pack_u32(out, sender.slot);
@@ -97,9 +88,12 @@ enum step forward_request(struct desk *desk, struct session *session, bool alone
         session_wake(desk, session);
         return STEP_STALL;
     }
+    /* Its time may be over although there is somebody to ask: who never answers. */
+    if (session->deadline_ms != 0 && desk->now_ms >= session->deadline_ms && session->pending == 0)
+        return session_hold(desk, session);
     if (primary == 0 || !send_request(desk, session, primary, read))
         return session->pending > 0 ? session_stall(desk, session, STALL_PENDING)
-                                    : wait_for_primary(desk, session);
+                                    : session_hold(desk, session);
     if (session->pending == 0)
         session->base = session->answered = session->sent;
     session->sent++;

@@ -147,18 +147,25 @@ static inline void copy_to(struct table *from, struct table *to)
     commit(to);
 }
 
-/* Delivers what members sent to each other. */
+/* Delivers to these members what is on its way to them, and what comes of that. */
 static inline void deliver_letters(struct table *const *tables, uint32_t count)
 {
+    uint32_t kept = 0;
+
     for (uint32_t i = 0; i < letter_count; i++) {
         struct letter letter = letters[i];
+        struct table *to = NULL;
 
         for (uint32_t at = 0; at < count; at++)
-            if (tables[at]->id == letter.to)
-                desk_message(&tables[at]->desk, letter.from, bytes_of(letter.at, letter.len));
+            to = tables[at]->id == letter.to ? tables[at] : to;
+        if (!to) {
+            letters[kept++] = letter;
+            continue;
+        }
+        desk_message(&to->desk, letter.from, bytes_of(letter.at, letter.len));
         free(letter.at);
     }
-    letter_count = 0;
+    letter_count = kept;
 }
 
 static inline void drop_letters(void)

@@ -1,0 +1,142 @@
+/*
+ * A store's server whose ledger is a list in memory: what was appended in a turn is committed at its end. For tests of clients and for measuring the server alone.
+ *
+ *     store-server PORT [MAX_CLIENTS]
+ */
+#include "base/must.h"
+#include "net/net.h"
+#include "store/drive_server.h"
+#include "store/space.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+struct appended {
+    size_t at, len;
+    uint64_t cookie;
+};
+
+static struct server *server;
+static struct ledger_view view = {
+    .role = ENGINE_PRIMARY, .writable = true, .established = true, .epoch = 1, .primary = 1};
+static struct loop *loop;
+static struct timer commit;
+static struct buf bytes;
+static struct appended *list;
+static uint32_t count, cap;
+
+static uint64_t append(void *context, struct bytes record, uint64_t cookie,
+                       enum ledger_refusal *why)
+{
+    (void)context;
+    *why = LEDGER_TAKEN;
+    if (count == cap) {
+        cap = cap ? cap * 2 : 1024;
+        list = realloc(list, cap * sizeof *list);
+        must(list != NULL);
+    }
+    list[count++] = (struct appended){bytes.len, record.len, cookie};
+    buf_add(&bytes, record);
+    must(!bytes.full);
+    if (!timer_armed(&commit))
+        timer_arm(loop, &commit, loop_now(loop));
+    return ++view.end;
+}
+
+static void on_commit(struct timer *timer)
+{
+    (void)timer;
+    for (uint32_t i = 0; i < count; i++) {
+        view.executed = ++view.committed;
+        (void)server_execute(server, (struct position){1, view.executed},
+                             bytes_of(bytes.at + list[i].at, list[i].len), list[i].cookie);
+    }
+    count = 0;
+    buf_clear(&bytes);
+    server_executed(server);
+}
+
+static bool send_to(void *context, uint32_t member, struct bytes message)
+{
+    (void)context;
+    (void)member;
+    (void)message;
+    return false;
+}
+
+static const struct ledger_view *look(void *context)
+{
+    (void)context;
+    return &view;
+}
+
+static bool may_act(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static void status(void *context, struct engine_status *into)
+{
+    (void)context;
+    *into = (struct engine_status){.role = ENGINE_PRIMARY, .epoch = 1};
+}
+
+static void closed(void *context)
+{
+    (void)context;
+    loop_stop(loop);
+}
+
+static bool open_all(const char *port, const char *clients_max, struct err *err)
+{
+    static const struct space_options space_options = {.seed = 1};
+    static char address_text[64];
+    struct loop_options loop_options = {.chunks_max = 4096, .chunk_bytes = 16384, .pipes_max = 1};
+    struct server_door door;
+    struct server_options options = {.doors = &door,
+                                     .door_count = 1,
+                                     .closed = closed,
+                                     .desk = {.log = {NULL, append, send_to, look, may_act, status},
+                                              .settings = {.clients_max = atoi(clients_max),
+                                                           .hold_ms = 10000,
+                                                           .out_max = SESSION_OUT_MAX,
+                                                           .bound_ms = 500,
+                                                           .port = (uint16_t)atoi(port),
+                                                           .group = "g",
+                                                           .self = "a",
+                                                           .directory = "/"},
+                                              .seed = 1,
+                                              .sessions_max = (uint32_t)atoi(clients_max)}};
+
+    snprintf(address_text, sizeof address_text, "127.0.0.1:%s", port);
+    if (!address_parse(&door.address, bytes_of_string(address_text)))
+        return err_set(err, ERR_USAGE, "'%s' is no port", port);
+    if (!loop_open(&loop, &loop_options, err) || !listener_open_fd(&door.fd, &door.address, err))
+        return false;
+    timer_init(&commit, on_commit);
+    buf_init(&bytes, 1U << 30);
+    options.loop = loop;
+    options.desk.space = space_open(&space_options);
+    return server_open(&server, &options, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct rlimit limit;
+    struct err err;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (argc < 2 || !open_all(argv[1], argc > 2 ? argv[2] : "10000", &err)) {
+        fprintf(stderr, "store-server: %s\n", argc < 2 ? "which port?" : err.text);
+        return 1;
+    }
+    puts("ready");
+    fflush(stdout);
+    loop_run(loop);
+    return 0;
+}

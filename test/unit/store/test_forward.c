@@ -1,0 +1,276 @@
+#include "desk.h"
+
+/* Member 1 is the primary, member 2 follows it. */
+struct world {
+    struct table a, b;
+    struct session one, two; /* clients of member 2 */
+};
+
+static int begin(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+
+    table_open(&w->a, 1, true);
+    table_open(&w->b, 2, false);
+    come(&w->b, &w->one);
+    come(&w->b, &w->two);
+    *state = w;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct world *w = *state;
+
+    drop_letters();
+    session_close(&w->b.desk, &w->one);
+    session_close(&w->b.desk, &w->two);
+    table_close(&w->a);
+    table_close(&w->b);
+    free(w);
+    return 0;
+}
+
+static void deliver(struct world *w)
+{
+    struct table *const tables[] = {&w->a, &w->b};
+
+    deliver_letters(tables, 2);
+}
+
+/* Until nothing is under way any more. */
+static void settle(struct world *w)
+{
+    do {
+        deliver(w);
+        commit(&w->a);
+        copy_to(&w->a, &w->b);
+    } while (letter_count > 0);
+}
+
+static void sends_writes_and_strong_reads_on_to_the_primary(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "SET k v\r\nINCR n\r\nGET k\r\nPING\r\n");
+    assert_int_equal(w->one.pending, 2);
+    settle(w);
+    assert_string_equal(heard(&w->one), "+OK :1 $1 v +PONG ");
+    assert_int_equal(w->one.in.len, 0);
+    assert_int_equal(w->a.desk.counts.served, 3);
+    assert_int_equal(w->b.appended, 2);
+}
+
+static void speaks_the_clients_version(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "HELLO 3\r\n");
+    heard(&w->one);
+    say(&w->b, &w->one, "GET k\r\nMULTI\r\nGET k\r\nSET k v\r\nEXEC\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one), "_ +OK +QUEUED +QUEUED *2 _ +OK ");
+}
+
+static void says_unknown_of_writes_whose_primary_is_lost(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "INCR n\r\nINCR n\r\nPING\r\n");
+    say(&w->b, &w->two, "GET n\r\n");
+    drop_letters();
+    w->b.view.primary = 0;
+    desk_linked(&w->b.desk, 1, false);
+    assert_string_equal(heard(&w->one),
+                        "-UNKNOWN the primary was lost before it answered: this may have been "
+                        "done, or may still be -UNKNOWN the primary was lost before it answered: "
+                        "this may have been done, or may still be +PONG ");
+    /* A read changes nothing: it is asked again. */
+    assert_string_equal(heard(&w->two), "");
+    w->b.view.primary = 1;
+    desk_state(&w->b.desk);
+    settle(w);
+    assert_string_equal(heard(&w->two), "$-1 ");
+}
+
+static void takes_a_late_answer_for_nobodys(void **state)
+{
+    struct world *w = *state;
+    struct table *const back[] = {&w->b};
+
+    say(&w->b, &w->one, "INCR n\r\n");
+    deliver(w);
+    commit(&w->a); /* the answer is on its way */
+    desk_linked(&w->b.desk, 1, false);
+    heard(&w->one);
+    say(&w->b, &w->one, "ECHO x\r\nINCR n\r\n");
+    deliver_letters(back, 1);
+    assert_string_equal(heard(&w->one), "$1 x ");
+}
+
+static void asks_again_for_what_was_not_taken(void **state)
+{
+    struct world *w = *state;
+
+    w->a.view.writable = w->a.view.established = false;
+    say(&w->b, &w->one, "DEL q\r\nSET k v\r\nSET k w\r\nGET k\r\n");
+    say(&w->b, &w->two, "MULTI\r\nSET l v\r\nEXEC\r\n");
+    deliver(w);
+    deliver(w);
+    assert_int_equal(w->one.stall, STALL_PRIMARY);
+    w->a.view.writable = w->a.view.established = true;
+    pass_ms(&w->b, 100);
+    settle(w);
+    assert_string_equal(heard(&w->one), ":0 +OK +OK $1 w ");
+    assert_string_equal(heard(&w->two), "+OK +QUEUED *1 +OK ");
+}
+
+static void repeats_nothing_that_was_overtaken(void **state)
+{
+    struct world *w = *state;
+    struct table *const there[] = {&w->a};
+
+    say(&w->b, &w->one, "SET k first\r\n");
+    w->a.refuses = LEDGER_FULL;
+    deliver_letters(there, 1);
+    /* The refusal has not come back yet when the second is taken. */
+    say(&w->b, &w->one, "SET k second\r\n");
+    w->a.refuses = LEDGER_TAKEN;
+    settle(w);
+    assert_string_equal(heard(&w->one),
+                        "-TRYAGAIN this was not taken, and what came after it was +OK ");
+}
+
+static void gives_up_what_is_never_answered(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "INCR n\r\n");
+    say(&w->b, &w->two, "GET n\r\n");
+    drop_letters();
+    pass_ms(&w->b, 14000);
+    assert_string_equal(heard(&w->one), "");
+    pass_ms(&w->b, 2000);
+    assert_non_null(strstr(heard(&w->one), "-UNKNOWN"));
+    assert_non_null(strstr(heard(&w->two), "-TRYAGAIN"));
+}
+
+static void reads_here_what_is_fresh_enough(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "SET k v\r\n");
+    settle(w);
+    say(&w->b, &w->one, "CLIENT CONSISTENCY eventual\r\nGET k\r\n");
+    assert_string_equal(heard(&w->one), "+OK +OK $1 v ");
+    say(&w->b, &w->one, "CLIENT CONSISTENCY bounded 100\r\n");
+    w->b.view.heard.ns = w->b.desk.now_ms * NS_PER_MS;
+    w->b.view.heard_committed = w->b.view.executed;
+    say(&w->b, &w->one, "GET k\r\n");
+    assert_string_equal(heard(&w->one), "+OK $1 v ");
+    pass_ms(&w->b, 101);
+    say(&w->b, &w->one, "GET k\r\n");
+    assert_int_equal(w->one.stall, STALL_ANSWER);
+    settle(w);
+    assert_string_equal(heard(&w->one), "$1 v ");
+}
+
+static void reads_no_less_than_the_session_has_seen(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "CLIENT CONSISTENCY session\r\nSET k v\r\n");
+    deliver(w);
+    commit(&w->a);
+    deliver(w);
+    assert_string_equal(heard(&w->one), "+OK +OK ");
+    say(&w->b, &w->one, "GET k\r\n");
+    say(&w->b, &w->two, "CLIENT CONSISTENCY session\r\nGET k\r\n");
+    assert_string_equal(heard(&w->one), "");
+    assert_string_equal(heard(&w->two), "+OK $-1 ");
+    copy_to(&w->a, &w->b);
+    assert_string_equal(heard(&w->one), "$1 v ");
+}
+
+static void tells_listeners_of_all_members(void **state)
+{
+    struct world *w = *state;
+    struct session there;
+
+    come(&w->a, &there);
+    say(&w->a, &there, "SUBSCRIBE c\r\nCONFIG SET notify-keyspace-events KEA\r\n");
+    heard(&there);
+    say(&w->b, &w->one, "SUBSCRIBE c\r\n");
+    heard(&w->one);
+    say(&w->b, &w->two, "PUBLISH c hello\r\n");
+    settle(w);
+    assert_string_equal(heard(&there), "*3 $7 message $1 c $5 hello ");
+    assert_string_equal(heard(&w->one), "*3 $7 message $1 c $5 hello ");
+    assert_string_equal(heard(&w->two), ":1 ");
+    session_close(&w->a.desk, &there);
+}
+
+static void has_the_same_users_on_all_members(void **state)
+{
+    struct world *w = *state;
+    struct session there;
+
+    come(&w->a, &there);
+    say(&w->b, &w->one, "ACL SETUSER bob on >secret ~k:* +get +set\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one), "+OK ");
+    /* No password is in the log. */
+    assert_null(memmem(w->a.entries[0].at, w->a.entries[0].len, "secret", 6));
+    say(&w->a, &there, "AUTH bob secret\r\nGET k:1\r\nGET l\r\nDEL k:1\r\n");
+    assert_string_equal(
+        heard(&there),
+        "+OK $-1 -NOPERM this user has no permissions to access one of the keys used as arguments "
+        "-NOPERM this user has no permissions to run the 'del' command ");
+    say(&w->b, &w->one, "ACL DELUSER bob\r\n");
+    settle(w);
+    assert_true(there.closing);
+    session_close(&w->a.desk, &there);
+}
+
+static void keeps_users_and_time_in_the_checkpoint(void **state)
+{
+    struct world *w = *state;
+    struct buf saved, again;
+    struct table c;
+
+    buf_init(&saved, 1 << 20);
+    buf_init(&again, 1 << 20);
+    say(&w->b, &w->one, "ACL SETUSER bob on >pw ~k:* %R~r:* &c +@read -keys +client|id\r\n");
+    settle(w);
+    desk_save(&w->a.desk, &saved);
+    table_open(&c, 3, false);
+    assert_true(desk_load(&c.desk, buf_bytes(&saved)));
+    desk_save(&c.desk, &again);
+    assert_true(bytes_equal(buf_bytes(&saved), buf_bytes(&again)));
+    assert_int_equal(c.desk.execution.time_ms, w->a.desk.execution.time_ms);
+    assert_false(desk_load(&c.desk, bytes_take(buf_bytes(&saved), saved.len - 1)));
+    table_close(&c);
+    buf_fini(&saved);
+    buf_fini(&again);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(sends_writes_and_strong_reads_on_to_the_primary),
+        TEST(speaks_the_clients_version),
+        TEST(says_unknown_of_writes_whose_primary_is_lost),
+        TEST(takes_a_late_answer_for_nobodys),
+        TEST(asks_again_for_what_was_not_taken),
+        TEST(repeats_nothing_that_was_overtaken),
+        TEST(gives_up_what_is_never_answered),
+        TEST(reads_here_what_is_fresh_enough),
+        TEST(reads_no_less_than_the_session_has_seen),
+        TEST(tells_listeners_of_all_members),
+        TEST(has_the_same_users_on_all_members),
+        TEST(keeps_users_and_time_in_the_checkpoint),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
