@@ -168,8 +168,6 @@ static void tell_status(struct ledger *l)
 
 static void tell(struct ledger *l)
 {
-    if (l->actions.unknown)
-        tell_unknown(l);
     if (l->actions.changed)
         l->events->state(l->context);
     tell_room(l);
@@ -200,6 +198,8 @@ static void turn(struct ledger *l)
     bool may_act = primary && l->events->may_act(l->context);
 
     ledger_core_ready(&l->core, may_act, loop_now(l->loop), actions);
+    if (actions->unknown)
+        tell_unknown(l);
     if (actions->dropped)
         tail_cut(&l->tail, l->core.history.end);
     if (actions->begin)

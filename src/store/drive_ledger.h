@@ -50,6 +50,7 @@ struct ledger_work {
     struct ledger *ledger;
     struct ledger_disk disk;
     struct wal_record *records; /* of a WRITE: LEDGER_WRITE_MAX of them */
+    uint64_t bytes;             /* of all of them */
     enum ledger_result result;
     struct err err;
 };

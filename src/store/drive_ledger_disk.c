@@ -222,6 +222,7 @@ static void on_done(struct job *job)
     ledger_core_disk_done(&l->core, work->result == LEDGER_DONE ? LEDGER_OK : LEDGER_NO_SPACE,
                           loop_now(l->loop));
     if (work->disk.kind == LEDGER_DISK_WRITE && work->result == LEDGER_DONE) {
+        l->log_bytes += work->bytes;
         note_size(l, work->disk.to);
         ledger_files_trim(l);
     }
@@ -245,6 +246,7 @@ static void fill_records(struct ledger *l, struct ledger_work *work)
     uint64_t from = work->disk.from, epoch = 0, next = 0;
 
     must(work->disk.to - from < LEDGER_WRITE_MAX);
+    work->bytes = 0;
     for (uint64_t at = from; at <= work->disk.to; at++) {
         const struct tail_record *record = tail_at(&l->tail, at);
 
@@ -256,7 +258,7 @@ static void fill_records(struct ledger *l, struct ledger_work *work)
                 if (l->core.history.runs[i].first > at && l->core.history.runs[i].first < next)
                     next = l->core.history.runs[i].first;
         }
-        l->log_bytes += record->len;
+        work->bytes += record->len;
         work->records[at - from] = (struct wal_record){
             .index = at, .tag = epoch, .body = bytes_of(record->at, record->len)};
     }

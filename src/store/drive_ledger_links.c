@@ -303,7 +303,7 @@ bool ledger_links_open(struct ledger *l, struct err *err)
         .context = l,
     };
 
-    buf_init(&l->frame, LEDGER_FRAME_BYTES + 4096);
+    buf_init(&l->frame, LEDGER_FRAME_BYTES + HISTORY_BYTES_MAX + 1024);
     buf_init(&l->assembly, LEDGER_RECORD_MAX);
     if (!peers_open(&l->peers, &options, err))
         return false;

@@ -171,7 +171,7 @@ void ledger_core_receive(struct ledger_core *core, const struct ledger_message *
         ledger_trail_beat(core, message, now);
         break;
     case LEDGER_CONFIRM:
-        ledger_lead_confirm(core, message);
+        ledger_lead_confirm(core, message, now);
         break;
     case LEDGER_FOLLOW:
         if (theirs && core->reply_count < LEDGER_MEMBERS_MAX)

@@ -18,13 +18,14 @@
 #include "store/ledger_history.h"
 
 enum {
-    LEDGER_BEAT_MS = 50,     /* a primary says at least as often how far it is */
-    LEDGER_TELL_MS = 10,     /* and what was committed, if nothing else carries it */
-    LEDGER_SILENT_MS = 1000, /* an attached follower that hears nothing asks anew */
-    LEDGER_ASK_MS = 200,     /* a follower that hears nothing asks again */
-    LEDGER_FULL_MS = 1000,   /* until a full disk is tried again */
-    LEDGER_LEASE_MS = 10,    /* until the lease is looked at again, when something waits for it */
-    LEDGER_MARK_EVERY = 16,  /* positions between two hashes that are compared */
+    LEDGER_BEAT_MS = 50, /* a primary says at least as often how far it is */
+    LEDGER_TELL_MS = 10, /* and what was committed, if nothing else carries it */
+    LEDGER_SILENT_MS =
+        1000, /* an attached follower that hears nothing asks anew, one that says nothing no longer counts */
+    LEDGER_ASK_MS = 200,    /* a follower that hears nothing asks again */
+    LEDGER_FULL_MS = 1000,  /* until a full disk is tried again */
+    LEDGER_LEASE_MS = 10,   /* until the lease is looked at again, when something waits for it */
+    LEDGER_MARK_EVERY = 16, /* positions between two hashes that are compared */
     LEDGER_MARKS = 256,
     LEDGER_SENDS_MAX = 2 * LEDGER_MEMBERS_MAX + 4, /* of one ledger_core_ready */
 };
@@ -97,7 +98,7 @@ struct ledger_follower {
     uint64_t sent;      /* shipped */
     uint64_t confirmed; /* durable there */
     uint64_t told;      /* committed, as it was told */
-    struct instant beat_at;
+    struct instant beat_at, silent_at;
     int64_t stamp;
 };
 

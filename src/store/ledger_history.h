@@ -10,7 +10,7 @@
 #include "topology/group.h"
 
 enum {
-    HISTORY_RUNS_MAX = 128,
+    HISTORY_RUNS_MAX = 512,
     HISTORY_BYTES_MAX = 26 + HISTORY_RUNS_MAX * 16,
 };
 

@@ -46,9 +46,11 @@ void ledger_lead_follow(struct ledger_core *core, const struct ledger_message *m
     follower->told = 0;
     follower->stamp = message->stamp;
     follower->beat_at = now;
+    follower->silent_at = after_ms(now, LEDGER_SILENT_MS);
 }
 
-void ledger_lead_confirm(struct ledger_core *core, const struct ledger_message *message)
+void ledger_lead_confirm(struct ledger_core *core, const struct ledger_message *message,
+                         struct instant now)
 {
     struct ledger_follower *follower = ledger_core_follower(core, message->from);
 
@@ -56,6 +58,7 @@ void ledger_lead_confirm(struct ledger_core *core, const struct ledger_message *
         !follower->attached || follower->session != message->session ||
         message->end > follower->sent)
         return;
+    follower->silent_at = after_ms(now, LEDGER_SILENT_MS);
     if (message->end > follower->confirmed)
         follower->confirmed = message->end;
     if (message->stamp > follower->stamp)
@@ -137,6 +140,8 @@ void ledger_lead_beat(struct ledger_core *core, struct instant now, struct ledge
     for (uint32_t i = 0; i < core->follower_count && ledger_is_primary(core); i++) {
         struct ledger_follower *follower = &core->followers[i];
 
+        if (passed(follower->silent_at, now))
+            follower->attached = false;
         if (!follower->attached || !passed(beat_due(core, follower), now))
             continue;
         must(actions->sends < LEDGER_SENDS_MAX);

@@ -27,7 +27,8 @@ bool ledger_orders_cut(const struct ledger_core *core, uint64_t *after);
 void ledger_lead_follow(struct ledger_core *core, const struct ledger_message *message,
                         const struct history *theirs, struct instant now,
                         struct ledger_message *answer);
-void ledger_lead_confirm(struct ledger_core *core, const struct ledger_message *message);
+void ledger_lead_confirm(struct ledger_core *core, const struct ledger_message *message,
+                         struct instant now);
 /* It asks for a copy: what it had confirmed is going. */
 void ledger_lead_empty(struct ledger_core *core, const struct ledger_message *message);
 void ledger_lead_commit(struct ledger_core *core);
