@@ -54,7 +54,7 @@ const struct command commands_session[] = {
     {"command|count", 2, SESSION, CATEGORY_CONNECTION, 0, 0, 0, NULL, "", "How many there are."},
     {"command|docs", -2, SESSION, CATEGORY_CONNECTION, 0, 0, 0, NULL, "[COMMAND …]",
      "What commands do."},
-    {"command|getkeys", -3, SESSION, CATEGORY_CONNECTION, 0, 0, 0, NULL, "COMMAND [WORD …]",
+    {"command|getkeys", -4, SESSION, CATEGORY_CONNECTION, 0, 0, 0, NULL, "COMMAND [WORD …]",
      "Which of a command's words are keys."},
     {"command|info", -2, SESSION, CATEGORY_CONNECTION, 0, 0, 0, NULL, "[COMMAND …]",
      "Rows of the command table."},

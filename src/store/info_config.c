@@ -186,8 +186,8 @@ static const char *set_policy(struct desk_settings *to, struct bytes value)
             to->policy = i;
             return NULL;
         }
-    return "argument(s) must be one of the following: noeviction, allkeys-lru, allkeys-lfu, "
-           "allkeys-random, volatile-lru, volatile-lfu, volatile-random, volatile-ttl";
+    return "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-random, "
+           "volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction";
 }
 
 static const char *set_consistency(struct desk_settings *to, struct bytes value)
@@ -213,7 +213,7 @@ static const char *set_one(struct desk_settings *to, const struct setting *setti
     case KIND_CLASSES:
         return notice_parse(value, &to->notify)
                    ? NULL
-                   : "Invalid event class character. Use 'Ag$lszhxeKEtmdn'.";
+                   : "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
     case KIND_CONSISTENCY:
         return set_consistency(to, value);
     case KIND_FIXED:

@@ -390,7 +390,7 @@ enum step handle_select(struct desk *desk, struct session *session, struct call 
 
     (void)desk;
     (void)session;
-    if (!call_number_or(call, 1, &index, "ERR invalid DB index"))
+    if (!call_number(call, 1, &index))
         return STEP_DONE;
     if (index == 0)
         reply_ok(call);

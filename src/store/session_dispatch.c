@@ -236,7 +236,6 @@ static enum step refuse_words(struct desk *desk, struct session *session,
     struct buf *out = session_out(desk, session);
 
     if (!command && is_http(words[0])) {
-        session->cut = true;
         session_end(desk, session);
         return STEP_DONE;
     }

@@ -51,7 +51,6 @@ enum step handle_multi(struct desk *desk, struct session *session, struct call *
     if (!extra) {
         reply_error(call, "ERR no memory for a transaction");
     } else if (extra->queueing) {
-        extra->broken = true;
         reply_error(call, "ERR MULTI calls can not be nested");
     } else {
         extra->queueing = true;
@@ -82,7 +81,6 @@ enum step handle_watch(struct desk *desk, struct session *session, struct call *
         return STEP_DONE;
     }
     if (extra->queueing) {
-        extra->broken = true;
         reply_error(call, "ERR WATCH inside MULTI is not allowed");
         return STEP_DONE;
     }

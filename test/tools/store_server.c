@@ -1,7 +1,7 @@
 /*
  * A store's server whose ledger is a list in memory: what was appended in a turn is committed at its end. For tests of clients and for measuring the server alone.
  *
- *     store-server PORT [MAX_CLIENTS]
+ *     store-server ADDRESS [MAX_CLIENTS]
  */
 #include "base/must.h"
 #include "net/net.h"
@@ -89,10 +89,9 @@ static void closed(void *context)
     loop_stop(loop);
 }
 
-static bool open_all(const char *port, const char *clients_max, struct err *err)
+static bool open_all(const char *address, const char *clients_max, struct err *err)
 {
     static const struct space_options space_options = {.seed = 1};
-    static char address_text[64];
     struct loop_options loop_options = {.chunks_max = 4096, .chunk_bytes = 16384, .pipes_max = 1};
     struct server_door door;
     struct server_options options = {.doors = &door,
@@ -103,16 +102,15 @@ static bool open_all(const char *port, const char *clients_max, struct err *err)
                                                            .hold_ms = 10000,
                                                            .out_max = SESSION_OUT_MAX,
                                                            .bound_ms = 500,
-                                                           .port = (uint16_t)atoi(port),
                                                            .group = "g",
                                                            .self = "a",
                                                            .directory = "/"},
                                               .seed = 1,
                                               .sessions_max = (uint32_t)atoi(clients_max)}};
 
-    snprintf(address_text, sizeof address_text, "127.0.0.1:%s", port);
-    if (!address_parse(&door.address, bytes_of_string(address_text)))
-        return err_set(err, ERR_USAGE, "'%s' is no port", port);
+    if (!address_parse(&door.address, bytes_of_string(address)))
+        return err_set(err, ERR_USAGE, "'%s' is no address", address);
+    options.desk.settings.port = door.address.port;
     if (!loop_open(&loop, &loop_options, err) || !listener_open_fd(&door.fd, &door.address, err))
         return false;
     timer_init(&commit, on_commit);
@@ -132,7 +130,7 @@ int main(int argc, char **argv)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     if (argc < 2 || !open_all(argv[1], argc > 2 ? argv[2] : "10000", &err)) {
-        fprintf(stderr, "store-server: %s\n", argc < 2 ? "which port?" : err.text);
+        fprintf(stderr, "store-server: %s\n", argc < 2 ? "at which address?" : err.text);
         return 1;
     }
     puts("ready");
