@@ -46,6 +46,8 @@ enum command_flags {
     /* Its keys are counted: first_key is the place of their number, behind which they are; last_key > 0: one more key there. */
     COMMAND_COUNTED = 1 << 11,
     COMMAND_LOGGED = 1 << 12, /* the server's own that becomes a record all the same */
+    COMMAND_ANYWHERE =
+        1 << 13, /* the server's own that does not ask whose connection it is: MULTI may queue it */
 };
 
 /* Categories of ACL, as Redis names them: bit i is command_categories[i]. */

@@ -350,6 +350,8 @@ static void on_over(struct timer *timer)
     void (*closed)(void *context) = server->closed;
     void *context = server->context;
 
+    if (server->clients > 0)
+        return; /* the last one's end comes back here */
     while (server->spare_count > 0)
         free(server->spares[--server->spare_count].at);
     desk_close(&server->desk);

@@ -237,9 +237,10 @@ static void run_own(void *context, struct call *call)
 
     if (strcmp(call->command->name, "publish") == 0)
         reply_number(call, (int64_t)desk_publish(desk, call->words[1], call->words[2]));
-    else if (strcmp(call->command->name, "acl|setuser") == 0 ||
-             strcmp(call->command->name, "acl|deluser") == 0)
+    else if (strncmp(call->command->name, "acl|", 4) == 0 && call->command->flags & COMMAND_LOGGED)
         desk_apply_acl(desk, call);
+    else if (call->command->flags & COMMAND_ANYWHERE)
+        (void)session_handler_of(call->command)(desk, NULL, call);
     else
         reply_error(call, "ERR Command not allowed inside a transaction");
 }

@@ -339,7 +339,7 @@ enum step handle_ping(struct desk *desk, struct session *session, struct call *c
     (void)desk;
     if (call->count > 2) {
         reply_arity(call);
-    } else if (!session->version3 && session_subscriptions(session) > 0) {
+    } else if (session && !session->version3 && session_subscriptions(session) > 0) {
         reply_array(call, 2);
         reply_string(call, "pong");
         reply_bulk(call, call->count == 2 ? call->words[1] : BYTES(""));

@@ -26,7 +26,7 @@ bool desk_may_read(const struct desk *desk)
            desk->log.may_act(desk->log.context);
 }
 
-/* The primary's time never goes back, whatever its clock does. */
+/* Time never goes back, whatever the clock of this member does, or did that of the primary before: what had expired for a record stays so for a read. */
 int64_t desk_record_time(struct desk *desk)
 {
     return desk->wall_ms > desk->execution.time_ms ? desk->wall_ms : desk->execution.time_ms;
@@ -383,7 +383,7 @@ enum step session_dispatch(struct desk *desk, struct session *session, const str
                         .command = command,
                         .words = words,
                         .count = count,
-                        .now_ms = desk->wall_ms,
+                        .now_ms = desk_record_time(desk),
                         .chance = &desk->chance,
                         .version3 = session->version3,
                         .notices = NULL};

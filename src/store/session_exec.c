@@ -10,7 +10,8 @@
 static bool can_be_queued(const struct command *command)
 {
     return !(command->flags & COMMAND_NO_EXEC) &&
-           (!(command->flags & COMMAND_SESSION) || (command->flags & COMMAND_LOGGED));
+           (!(command->flags & COMMAND_SESSION) ||
+            (command->flags & (COMMAND_LOGGED | COMMAND_ANYWHERE)));
 }
 
 enum step session_queue(struct desk *desk, struct session *session, struct call *call)
@@ -140,8 +141,7 @@ enum step handle_exec(struct desk *desk, struct session *session, struct call *c
         return STEP_DONE;
     }
     buf_clear(&desk->record);
-    if (!record_exec_write(&extra->exec, extra->writes ? desk_record_time(desk) : desk->wall_ms,
-                           &desk->record)) {
+    if (!record_exec_write(&extra->exec, desk_record_time(desk), &desk->record)) {
         session_drop_exec(session);
         reply_error(call, "EXECABORT Transaction discarded because of: no memory");
         return STEP_DONE;

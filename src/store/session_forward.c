@@ -387,7 +387,7 @@ static void take_request(struct desk *desk, uint32_t member, struct unpack *in)
     if (in->bad || desk->record.full || !record_read(buf_bytes(&desk->record), &record))
         return;
     buf_over(&time, desk->record.at + TIME_AT, sizeof(uint64_t));
-    pack_u64(&time, (uint64_t)(flags & REQUEST_READS ? desk->wall_ms : desk_record_time(desk)));
+    pack_u64(&time, (uint64_t)desk_record_time(desk));
     if (flags & REQUEST_READS)
         serve_read(desk, member, sender, flags & REQUEST_VERSION3, buf_bytes(&desk->record));
     else

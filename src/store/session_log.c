@@ -103,7 +103,8 @@ static void append_upkeep(struct desk *desk, const struct bytes *words, uint32_t
 static void expire(struct desk *desk)
 {
     struct bytes words[1 + UPKEEP_KEYS_MAX] = {BYTES("@expire")};
-    uint32_t count = space_due(desk->execution.space, desk->wall_ms, words + 1, UPKEEP_KEYS_MAX);
+    uint32_t count =
+        space_due(desk->execution.space, desk_record_time(desk), words + 1, UPKEEP_KEYS_MAX);
 
     if (count == 0)
         return;
@@ -133,9 +134,9 @@ static void evict(struct desk *desk)
         space_bytes(desk->execution.space) <= (uint64_t)desk->settings.memory_max)
         return;
     while (count < UPKEEP_KEYS_MAX) {
-        struct bytes name =
-            space_victim(desk->execution.space, evictions[desk->settings.policy].eviction,
-                         evictions[desk->settings.policy].timed_only, desk->wall_ms, &desk->chance);
+        struct bytes name = space_victim(
+            desk->execution.space, evictions[desk->settings.policy].eviction,
+            evictions[desk->settings.policy].timed_only, desk_record_time(desk), &desk->chance);
 
         if (!name.at)
             break;

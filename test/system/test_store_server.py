@@ -70,6 +70,13 @@ watch k
 multi
 set k x
 exec
+multi
+ping
+ping x
+echo y
+select 0
+select x
+exec
 watch
 unwatch
 multi

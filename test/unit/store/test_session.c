@@ -253,9 +253,14 @@ static void executes_a_transaction_as_one_record(void **state)
     assert_string_equal(heard(&w->one),
                         "+OK +QUEUED +QUEUED +QUEUED +QUEUED *4 +OK $1 v :0 -ERR value is not an "
                         "integer or out of range +PONG ");
-    say(&w->a, &w->one, "MULTI\r\nGET k\r\nEXEC\r\nEXEC\r\n");
-    assert_string_equal(heard(&w->one), "+OK +QUEUED *1 $1 v -ERR EXEC without MULTI ");
+    say(&w->a, &w->one, "MULTI\r\nGET k\r\nPING\r\nEXEC\r\nEXEC\r\n");
+    assert_string_equal(heard(&w->one),
+                        "+OK +QUEUED +QUEUED *2 $1 v +PONG -ERR EXEC without MULTI ");
     assert_int_equal(w->a.appended, 1);
+    say(&w->a, &w->one, "MULTI\r\nCLIENT LIST\r\nEXEC\r\n");
+    assert_string_equal(heard(&w->one),
+                        "+OK -ERR Command not allowed inside a transaction -EXECABORT Transaction "
+                        "discarded because of previous errors. ");
 }
 
 static void executes_nothing_when_a_watched_key_was_changed(void **state)
