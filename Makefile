@@ -50,7 +50,7 @@ fuzz: ## every parser's fuzz target for SECONDS=60 each
 	@tools/setup fuzz
 	@tools/fuzz $(or $(SECONDS),60)
 
-sim: ## simulated clusters: SEEDS=1000 from FIRST=1 on, each twice; ONLY="cluster", "cores" or "groups"; STORY=17 tells one
+sim: ## simulated clusters: SEEDS=1000 from FIRST=1 on, each twice; ONLY="cluster", "cores", "groups" or "store"; STORY=17 tells one
 	@tools/setup build
 	@$(PYTHON) tools/sim --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1) --story "$(STORY)" $(ONLY)
 

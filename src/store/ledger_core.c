@@ -304,7 +304,10 @@ void ledger_core_disk_done(struct ledger_core *core, enum ledger_end end, struct
         core->ask_at = (struct instant){0};
         break;
     case LEDGER_DISK_RESET:
-        core->meta = core->wanted = disk.meta;
+        /* What was promised meanwhile is still wanted. */
+        core->meta = disk.meta;
+        core->wanted.copying = false;
+        core->wanted.base = disk.meta.base;
         begin_anew(core);
         break;
     case LEDGER_DISK_META:

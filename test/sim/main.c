@@ -33,7 +33,8 @@ struct tally {
     } job[JOBS_MAX];
 };
 
-static const struct sim_subject *const subjects[] = {&sim_raft, &sim_cluster, &sim_groups};
+static const struct sim_subject *const subjects[] = {&sim_raft, &sim_cluster, &sim_groups,
+                                                     &sim_store};
 
 static int usage(void)
 {

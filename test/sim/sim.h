@@ -34,7 +34,7 @@ struct sim_subject {
     uint64_t (*hash)(struct sim *sim, uint32_t host); /* of all commands up to raft->applied */
 };
 
-extern const struct sim_subject sim_raft, sim_cluster, sim_groups;
+extern const struct sim_subject sim_raft, sim_cluster, sim_groups, sim_store;
 
 enum sim_fault_kind {
     FAULT_KILL,      /* kill -9: the kernel and the disk's cache live */

@@ -432,6 +432,34 @@ static void a_read_is_as_fresh_as_the_last_word_that_was_answered(void **state)
     assert_int_equal(core.heard_committed, 4);
 }
 
+static void a_promise_is_kept_that_is_given_while_a_copy_becomes_whole(void **state)
+{
+    struct history history;
+
+    (void)state;
+    begin(5);
+    ledger_core_order(
+        &core,
+        &(struct engine_order){.verb = ENGINE_COPY, .epoch = 2, .primary = 2, .timeout_ms = 1000},
+        now);
+    settle();
+    assert_int_equal(actions.send[0].type, LEDGER_COPY);
+    assert_true(ledger_core_copy_begun(&core, actions.send[0].session));
+    history_init(&history, (struct position){0});
+    history_extend(&history, 2, 40);
+    ledger_core_copy_installed(&core, &history, 99);
+    turn();
+    assert_int_equal(actions.disk.kind, LEDGER_DISK_RESET);
+    ledger_core_order(
+        &core, &(struct engine_order){.verb = ENGINE_PROMISE, .epoch = 7, .timeout_ms = 1000}, now);
+    settle();
+    assert_true(actions.answer);
+    assert_int_equal(actions.answered.outcome, ENGINE_DONE);
+    assert_int_equal(core.meta.promised, 7);
+    assert_int_equal(core.durable, 40);
+    assert_false(ledger_core_loading(&core));
+}
+
 static void words_and_metadata_are_the_same_after_bytes(void **state)
 {
     struct ledger_message message = records(6, 3), again = {0};
@@ -481,6 +509,7 @@ int main(void)
         cmocka_unit_test(what_is_of_another_epoch_session_or_member_is_dropped),
         cmocka_unit_test(what_was_committed_is_never_cut),
         cmocka_unit_test(a_read_is_as_fresh_as_the_last_word_that_was_answered),
+        cmocka_unit_test(a_promise_is_kept_that_is_given_while_a_copy_becomes_whole),
         cmocka_unit_test(words_and_metadata_are_the_same_after_bytes),
     };
 
