@@ -45,7 +45,7 @@ static void show_member(struct board_group_member *member, const struct groups_v
         COPY(member->why_not, from->report.sentence);
 }
 
-static const char *const engines[ENGINE_KINDS] = {"script"};
+static const char *const engines[ENGINE_KINDS] = {"script", "store"};
 
 static void show_group(const struct agent_group *place, struct board_group *board)
 {

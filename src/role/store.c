@@ -29,6 +29,7 @@ enum {
     CHUNK_BYTES = 16 << 10,
     MISSING_MAX = 512,
     TURN_MAX_MS = 500,
+    FAREWELL_MS = 500,
 };
 
 struct process {
@@ -41,7 +42,7 @@ struct process {
     struct tls_context *tls;
     struct store_service *store;
     struct watch channel, signals;
-    int signal_fd;
+    int signal_fd, door, links;
     bool over;
     int exit_code;
 };
@@ -80,6 +81,19 @@ static void failed(void *context, const char *sentence)
     log_error("the store ends", log_text("error.message", sentence));
     process->over = true;
     process->exit_code = 1;
+}
+
+static void said(void *context, const char *sentence)
+{
+    (void)context;
+    log_warning("the store says", log_text("reason", sentence));
+}
+
+static void closed(void *context)
+{
+    struct process *process = context;
+
+    process->store = NULL;
 }
 
 /* ---- the supervisor ---- */
@@ -151,6 +165,30 @@ static bool open_tls(struct process *process, const char *node, struct err *err)
         &process->tls, &(struct tls_files){files.authority, files.certificate, files.key}, err);
 }
 
+static struct address links_of(const struct address *clients)
+{
+    struct address links = *clients;
+
+    links.port = (uint16_t)(links.port + STORE_LINK_PORT);
+    return links;
+}
+
+/* Before the sandbox, in which no port can be had. */
+static bool open_doors(struct process *process, struct err *err)
+{
+    const struct config_group *group = process->group;
+    struct address links;
+
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        if (group->members[i].node != process->config->node)
+            continue;
+        links = links_of(&group->members[i].address);
+        return listener_open_fd(&process->door, &group->members[i].address, err) &&
+               listener_open_fd(&process->links, &links, err);
+    }
+    return err_set(err, ERR_CONFIG, "this node is no member of the group");
+}
+
 static bool confine(const struct process *process, const char *directory, struct err *err)
 {
     const char *const writable[] = {directory, NULL};
@@ -167,7 +205,7 @@ static bool confine(const struct process *process, const char *directory, struct
 }
 
 static bool open_service(struct process *process, const char *node, const char *directory,
-                       struct err *err)
+                         struct err *err)
 {
     struct store_member members[GROUP_MEMBERS_MAX];
     const struct config_node *nodes =
@@ -180,10 +218,14 @@ static bool open_service(struct process *process, const char *node, const char *
         .directory = directory,
         .members = members,
         .member_count = process->group->member_count,
+        .door = process->door,
+        .links = process->links,
         .tls = process->tls,
         .config = &process->group->store,
         .may_act = may_act,
         .failed = failed,
+        .said = said,
+        .closed = closed,
         .context = process,
     };
 
@@ -193,8 +235,7 @@ static bool open_service(struct process *process, const char *node, const char *
         members[i] = (struct store_member){
             .name = image_string(process->image, nodes[member->node].item.name),
             .clients = member->address,
-            .links = member->address};
-        members[i].links.port = (uint16_t)(member->address.port + STORE_LINK_PORT);
+            .links = links_of(&member->address)};
     }
     if (getrandom(&options.seed, sizeof options.seed, 0) != sizeof options.seed)
         return err_system(err, "get a random number");
@@ -219,7 +260,18 @@ static bool begin(struct process *process, struct err *err)
     store_directory(process->image, process->group, directory);
     loop.kind = (enum loop_kind)process->config->loop;
     return open_tls(process, node, err) && loop_open(&process->loop, &loop, err) &&
-           confine(process, directory, err) && open_service(process, node, directory, err);
+           open_doors(process, err) && confine(process, directory, err) &&
+           open_service(process, node, directory, err);
+}
+
+/* What is acknowledged is on disk: the farewell is for clients and members, and does not take long. */
+static void close_orderly(struct process *process)
+{
+    struct instant until = after_ms(loop_now(process->loop), FAREWELL_MS);
+
+    store_service_close(process->store);
+    while (process->store && !passed(until, loop_now(process->loop)))
+        loop_turn(process->loop, NS_PER_MS);
 }
 
 int role_store(const char *slot)
@@ -239,6 +291,6 @@ int role_store(const char *slot)
     watch_start(process.loop, &process.signals, process.signal_fd, true, false);
     while (!process.over)
         loop_turn(process.loop, TURN_MAX_MS * NS_PER_MS);
-    store_service_close(process.store);
+    close_orderly(&process);
     return process.exit_code;
 }

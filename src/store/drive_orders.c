@@ -52,7 +52,7 @@ static void send_answer(struct orders *orders, const struct engine_answer *answe
         let_go(orders);
 }
 
-void orders_answer(struct orders *orders, const struct engine_answer *answer)
+void agent_orders_answer(struct orders *orders, const struct engine_answer *answer)
 {
     if (orders->agent && orders->agent->asked)
         send_answer(orders, answer);
@@ -125,7 +125,7 @@ static void on_closed(struct stream *stream)
     free(agent);
 }
 
-bool orders_open(struct orders **out, const struct orders_options *options, struct err *err)
+bool agent_orders_open(struct orders **out, const struct orders_options *options, struct err *err)
 {
     struct orders *orders = calloc(1, sizeof *orders);
 
@@ -142,7 +142,7 @@ bool orders_open(struct orders **out, const struct orders_options *options, stru
     return true;
 }
 
-void orders_take(struct orders *orders, int fd)
+void agent_orders_take(struct orders *orders, int fd)
 {
     static const struct stream_events events = {
         .received = on_received, .ended = on_ended, .failed = on_failed, .closed = on_closed};
@@ -161,7 +161,7 @@ void orders_take(struct orders *orders, int fd)
     orders->agent = agent;
 }
 
-void orders_close(struct orders *orders)
+void agent_orders_close(struct orders *orders)
 {
     if (!orders)
         return;

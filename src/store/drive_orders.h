@@ -16,16 +16,16 @@ struct orders_options {
     const struct engine_member
         *members;   /* this one included; names borrowed; `member` is never 0 */
     uint32_t count; /* at most GROUP_MEMBERS_MAX */
-    /* orders_answer follows, from inside too. */
+    /* agent_orders_answer follows, from inside too. */
     void (*ordered)(void *context, const struct engine_order *order);
     void *context;
 };
 
-MUST_USE bool orders_open(struct orders **orders, const struct orders_options *options,
-                          struct err *err);
+MUST_USE bool agent_orders_open(struct orders **orders, const struct orders_options *options,
+                                struct err *err);
 /* A connected, non-blocking stream socket, which is the callee's. */
-void orders_take(struct orders *orders, int fd);
+void agent_orders_take(struct orders *orders, int fd);
 /* Of the order that came last; without one, or after its agent has gone, nothing. */
-void orders_answer(struct orders *orders, const struct engine_answer *answer);
+void agent_orders_answer(struct orders *orders, const struct engine_answer *answer);
 /* The loop turns once more afterwards, and frees the rest. NULL is fine. */
-void orders_close(struct orders *orders);
+void agent_orders_close(struct orders *orders);

@@ -1,23 +1,414 @@
 /*
- * Brings the parts of a member's store together.
+ * A member's store as a whole: brings the space, the clients' server, the ledger and the agent's orders together. It decides nothing; it translates what one of them says
+ * into what another one hears.
+ *
+ * The state is rebuilt from the whole log at a start, and nothing of the log is dropped: there is no checkpoint.
  */
 #include "store/store.h"
 
 #include "net/net.h"
+#include "store/drive_orders.h"
+#include "store/drive_server.h"
+#include "store/ledger.h"
+#include "store/space.h"
+#include "wal/disk.h"
 
-bool store_service_open(struct store_service **store, const struct store_options *options, struct err *err)
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 1400, SPARE_SESSIONS = 64 };
+
+struct store_service {
+    struct store_options options;
+    char group[GROUP_NAME_MAX], self[GROUP_NAME_MAX], directory[PATH_BYTES];
+    char names[GROUP_MEMBERS_MAX][GROUP_NAME_MAX];
+    struct engine_member members[GROUP_MEMBERS_MAX];
+    uint32_t own; /* id: place among the members, from 1 */
+    struct disk *disk;
+    struct space *space;
+    struct ledger *ledger;
+    struct server *server;
+    struct orders *orders;
+    bool closing;
+};
+
+/* ---- the ledger speaks ---- */
+
+static uint64_t on_execute(void *context, struct position position, struct bytes record,
+                           uint64_t cookie)
 {
-    *store = NULL;
-    return err_set(err, ERR_LIMIT, "the store of group '%s' cannot be opened yet", options->group);
+    struct store_service *store = context;
+
+    return server_execute(store->server, position, record, cookie);
 }
 
-void store_service_take_orders(struct store_service *store, int fd)
+static void on_executed(void *context)
 {
-    (void)store;
-    (void)fd;
+    struct store_service *store = context;
+
+    server_executed(store->server);
+}
+
+static void on_unknown(void *context, uint64_t cookie)
+{
+    struct store_service *store = context;
+
+    if (store->server)
+        server_unknown(store->server, cookie);
+}
+
+static void on_state(void *context)
+{
+    struct store_service *store = context;
+
+    server_state(store->server);
+}
+
+static void on_roomy(void *context)
+{
+    struct store_service *store = context;
+
+    server_roomy(store->server);
+}
+
+static void on_answered(void *context, const struct engine_answer *answer)
+{
+    struct store_service *store = context;
+
+    agent_orders_answer(store->orders, answer);
+}
+
+static void on_epoch_record(void *context, struct position position, struct buf *out)
+{
+    struct store_service *store = context;
+
+    (void)position;
+    server_epoch_record(store->server, out);
+}
+
+static bool on_may_act(void *context)
+{
+    struct store_service *store = context;
+
+    return store->options.may_act(store->options.context);
+}
+
+static void on_linked(void *context, uint32_t member, bool up)
+{
+    struct store_service *store = context;
+
+    server_linked(store->server, member, up);
+}
+
+static void on_message(void *context, uint32_t member, struct bytes bytes)
+{
+    struct store_service *store = context;
+
+    server_message(store->server, member, bytes);
+}
+
+/* Nothing of a log is dropped, so whoever needs a copy has lost data that nobody may have any more. */
+static void on_snapshot_wanted(void *context, uint32_t transfer, uint32_t member)
+{
+    struct store_service *store = context;
+
+    (void)member;
+    ledger_snapshot_abort(store->ledger, transfer, "this member's log is whole: follow it");
+}
+
+static void on_snapshot_roomy(void *context, uint32_t transfer)
+{
+    (void)context;
+    (void)transfer;
+}
+
+static void on_snapshot_ended(void *context, uint32_t transfer, bool installed)
+{
+    (void)context;
+    (void)transfer;
+    (void)installed;
+}
+
+static void on_copy_begun(void *context, struct ledger_point point, uint64_t bytes)
+{
+    struct store_service *store = context;
+
+    (void)point;
+    (void)bytes;
+    ledger_copy_failed(store->ledger, "this version takes no copies");
+}
+
+static void on_copy_piece(void *context, struct bytes piece)
+{
+    (void)context;
+    (void)piece;
+}
+
+static void on_copy_over(void *context)
+{
+    (void)context;
+}
+
+static void on_failed(void *context, const struct err *err)
+{
+    struct store_service *store = context;
+
+    store->options.failed(store->options.context, err->text);
+}
+
+static void on_stranger(void *context, const char *sentence)
+{
+    struct store_service *store = context;
+
+    store->options.said(store->options.context, sentence);
+}
+
+/* ---- closing: clients, then the log, then the rest ---- */
+
+static void free_all(struct store_service *store)
+{
+    if (store->space)
+        space_close(store->space);
+    disk_close(store->disk);
+    free(store);
+}
+
+static void on_ledger_closed(void *context)
+{
+    struct store_service *store = context;
+    void (*closed)(void *) = store->options.closed;
+    void *owner = store->options.context;
+
+    free_all(store);
+    closed(owner);
+}
+
+static void on_server_closed(void *context)
+{
+    struct store_service *store = context;
+
+    store->server = NULL;
+    ledger_close(store->ledger);
 }
 
 void store_service_close(struct store_service *store)
 {
-    (void)store;
+    if (!store || store->closing)
+        return;
+    store->closing = true;
+    agent_orders_close(store->orders);
+    store->orders = NULL;
+    server_close(store->server);
+}
+
+/* ---- the agent ---- */
+
+static void on_ordered(void *context, const struct engine_order *order)
+{
+    struct store_service *store = context;
+
+    ledger_order(store->ledger, order);
+}
+
+void store_service_take_orders(struct store_service *store, int fd)
+{
+    if (store->closing)
+        close(fd);
+    else
+        agent_orders_take(store->orders, fd);
+}
+
+/* ---- opening ---- */
+
+static bool open_disk(struct store_service *store, struct err *err)
+{
+    char path[PATH_BYTES + 8];
+
+    snprintf(path, sizeof path, "%s/log", store->directory);
+    return disk_open(&store->disk, path, err);
+}
+
+static bool open_ledger(struct store_service *store, struct err *err)
+{
+    static const struct ledger_events events = {
+        .execute = on_execute,
+        .executed = on_executed,
+        .unknown = on_unknown,
+        .state = on_state,
+        .roomy = on_roomy,
+        .answered = on_answered,
+        .epoch_record = on_epoch_record,
+        .may_act = on_may_act,
+        .linked = on_linked,
+        .message = on_message,
+        .snapshot_wanted = on_snapshot_wanted,
+        .snapshot_roomy = on_snapshot_roomy,
+        .snapshot_ended = on_snapshot_ended,
+        .copy_begun = on_copy_begun,
+        .copy_piece = on_copy_piece,
+        .copy_complete = on_copy_over,
+        .copy_aborted = on_copy_over,
+        .failed = on_failed,
+        .stranger = on_stranger,
+        .closed = on_ledger_closed,
+    };
+    struct ledger_member others[GROUP_MEMBERS_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < store->options.member_count; i++)
+        if (i + 1 != store->own)
+            others[count++] =
+                (struct ledger_member){.id = i + 1,
+                                       .place = {.name = store->names[i],
+                                                 .addresses = {store->options.members[i].links},
+                                                 .count = 1}};
+    return ledger_open(&store->ledger,
+                       &(struct ledger_options){.loop = store->options.loop,
+                                                .disk = store->disk,
+                                                .group = store->group,
+                                                .self = store->own,
+                                                .name = store->self,
+                                                .tls = store->options.tls,
+                                                .seed = store->options.seed,
+                                                .listeners = &store->options.links,
+                                                .listener_count = 1,
+                                                .members = others,
+                                                .member_count = count,
+                                                .retain_bytes = INT64_MAX,
+                                                .events = &events,
+                                                .context = store},
+                       err);
+}
+
+static uint64_t append(void *context, struct bytes record, uint64_t cookie,
+                       enum ledger_refusal *why)
+{
+    struct store_service *store = context;
+
+    return ledger_append(store->ledger, record, cookie, why);
+}
+
+static bool send_to(void *context, uint32_t member, struct bytes bytes)
+{
+    struct store_service *store = context;
+
+    return ledger_send(store->ledger, member, bytes);
+}
+
+static const struct ledger_view *view(void *context)
+{
+    struct store_service *store = context;
+
+    return ledger_view(store->ledger);
+}
+
+static void status(void *context, struct engine_status *found)
+{
+    struct store_service *store = context;
+
+    ledger_status(store->ledger, found);
+}
+
+static bool open_server(struct store_service *store, struct err *err)
+{
+    static const enum desk_policy policies[] = {
+        [STORE_REFUSE] = POLICY_NONE,
+        [STORE_EVICT_LRU] = POLICY_ALL_LRU,
+        [STORE_EVICT_LFU] = POLICY_ALL_LFU,
+        [STORE_EVICT_TTL] = POLICY_TIMED_TTL,
+    };
+    const struct store_config *config = store->options.config;
+    const struct address *address = &store->members[store->own - 1].address;
+    struct server_door door = {store->options.door, *address};
+    struct desk_settings settings = {
+        .memory_max = config->max_memory,
+        .policy = policies[config->eviction],
+        .clients_max = config->max_clients,
+        .hold_ms = config->hold_ms,
+        .out_max = SESSION_OUT_MAX,
+        .consistency = config->consistency,
+        .bound_ms = config->bound_ms,
+        .port = address->port,
+        .group = store->group,
+        .self = store->self,
+        .directory = store->directory,
+    };
+
+    return server_open(
+        &store->server,
+        &(struct server_options){
+            .loop = store->options.loop,
+            .desk = {.log = {store, append, send_to, view, on_may_act, status},
+                     .settings = settings,
+                     .space = store->space,
+                     .seed = store->options.seed,
+                     .sessions_max = (uint32_t)(config->max_clients + SPARE_SESSIONS)},
+            .doors = &door,
+            .door_count = 1,
+            .closed = on_server_closed,
+            .context = store,
+        },
+        err);
+}
+
+static void introduce(struct store_service *store)
+{
+    struct desk_member members[GROUP_MEMBERS_MAX] = {0};
+
+    for (uint32_t i = 0; i < store->options.member_count; i++) {
+        members[i].id = i + 1;
+        members[i].address = store->members[i].address;
+        snprintf(members[i].name, sizeof members[i].name, "%s", store->names[i]);
+    }
+    desk_use_members(server_desk(store->server), members, store->options.member_count);
+}
+
+/* The order of opening is that of need: executing needs the server, and appending the ledger. */
+static bool open_all(struct store_service *store, struct err *err)
+{
+    const struct space_options space = {.seed = store->options.seed,
+                                        .frequency =
+                                            store->options.config->eviction == STORE_EVICT_LFU};
+
+    store->space = space_open(&space);
+    return open_disk(store, err) && open_server(store, err) && (introduce(store), true) &&
+           open_ledger(store, err) &&
+           agent_orders_open(&store->orders,
+                             &(struct orders_options){.loop = store->options.loop,
+                                                      .group = store->group,
+                                                      .self = store->self,
+                                                      .members = store->members,
+                                                      .count = store->options.member_count,
+                                                      .ordered = on_ordered,
+                                                      .context = store},
+                             err);
+}
+
+bool store_service_open(struct store_service **out, const struct store_options *options,
+                        struct err *err)
+{
+    struct store_service *store = calloc(1, sizeof *store);
+    bool opened;
+
+    if (!store)
+        return err_set(err, ERR_LIMIT, "no memory for the store of group '%s'", options->group);
+    store->options = *options;
+    snprintf(store->group, sizeof store->group, "%s", options->group);
+    snprintf(store->self, sizeof store->self, "%s", options->self);
+    snprintf(store->directory, sizeof store->directory, "%s", options->directory);
+    for (uint32_t i = 0; i < options->member_count; i++) {
+        snprintf(store->names[i], sizeof store->names[i], "%s", options->members[i].name);
+        store->members[i] =
+            (struct engine_member){store->names[i], i + 1, options->members[i].clients};
+        if (strcmp(store->names[i], store->self) == 0)
+            store->own = i + 1;
+    }
+    must(store->own != 0);
+    *out = store;
+    opened = open_all(store, err); /* a failure ends the process, and all this with it */
+    store->options.members = NULL;
+    return opened;
 }

@@ -43,7 +43,7 @@ bool desk_is_out_of_memory(struct desk *desk)
 
 /* ---- writes ---- */
 
-enum step session_hold(struct desk *desk, struct session *session)
+enum step session_await(struct desk *desk, struct session *session)
 {
     if (session_stall_for(desk, session, STALL_PRIMARY, desk->settings.hold_ms))
         return STEP_STALL;
@@ -71,7 +71,7 @@ static enum step refused(struct desk *desk, struct session *session, enum ledger
     case LEDGER_NOT_PRIMARY:
     case LEDGER_NO_LEASE:
     case LEDGER_HANDING_OVER:
-        return session_hold(desk, session);
+        return session_await(desk, session);
     case LEDGER_TAKEN:
     case LEDGER_REFUSALS:
         break;
@@ -166,13 +166,13 @@ static enum step read_strongly(struct desk *desk, struct session *session, struc
     size_t before = session->out.len;
 
     if (!desk_may_read(desk))
-        return desk_is_primary(desk) ? session_hold(desk, session)
+        return desk_is_primary(desk) ? session_await(desk, session)
                                      : read_there(desk, session, call);
     (void)run_here(desk, session, call);
     if (desk_may_read(desk))
         return STEP_DONE;
     session->out.len = before;
-    return session_hold(desk, session);
+    return session_await(desk, session);
 }
 
 static bool is_recent(const struct desk *desk, const struct session *session)

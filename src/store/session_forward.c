@@ -90,10 +90,10 @@ enum step forward_request(struct desk *desk, struct session *session, bool alone
     }
     /* Its time may be over although there is somebody to ask: who never answers. */
     if (session->deadline_ms != 0 && desk->now_ms >= session->deadline_ms && session->pending == 0)
-        return session_hold(desk, session);
+        return session_await(desk, session);
     if (primary == 0 || !send_request(desk, session, primary, read))
         return session->pending > 0 ? session_stall(desk, session, STALL_PENDING)
-                                    : session_hold(desk, session);
+                                    : session_await(desk, session);
     if (session->pending == 0)
         session->base = session->answered = session->sent;
     session->sent++;

@@ -42,7 +42,7 @@ void session_error(struct desk *desk, struct session *session, const char *text)
 enum step session_dispatch(struct desk *desk, struct session *session, const struct bytes *words,
                            uint32_t count);
 /* Waits for a primary; an error when it has waited for long enough. */
-enum step session_hold(struct desk *desk, struct session *session);
+enum step session_await(struct desk *desk, struct session *session);
 /* A record of these words goes to the log, here or through the primary. */
 enum step session_write(struct desk *desk, struct session *session, const struct bytes *words,
                         uint32_t count);

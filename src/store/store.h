@@ -49,6 +49,7 @@ struct store_options {
     const char *directory;              /* exists, and is this process's alone */
     const struct store_member *members; /* `self` among them */
     uint32_t member_count;
+    int door, links;         /* listening, for clients and for the other members; borrowed */
     struct tls_context *tls; /* between members; NULL: in the clear, in tests */
     const struct store_config *config;
     uint64_t seed;
@@ -56,12 +57,14 @@ struct store_options {
     void (*failed)(
         void *context,
         const char *sentence); /* nothing is to be believed any more: the process has to end */
+    void (*said)(void *context, const char *sentence); /* for a line of the log */
+    void (*closed)(void *context); /* after store_service_close, in a later turn: it is freed */
     void *context;
 };
 
 /* Everything but `config` is copied or borrowed for as long as it is open (loop, tls). */
 MUST_USE bool store_service_open(struct store_service **store, const struct store_options *options,
-                         struct err *err);
+                                 struct err *err);
 /* A connected stream to the agent, which is the callee's: orders come on it (docs/engines.md), and no longer on the one before. */
 void store_service_take_orders(struct store_service *store, int fd);
-void store_service_close(struct store_service *store); /* the loop is turned no more afterwards; NULL is fine */
+void store_service_close(struct store_service *store);
