@@ -98,7 +98,7 @@ static const char *const durable[] = {"fallocate", "renameat",        "renameat2
                                       "rename",    "unlinkat",        "unlink",
                                       "mkdirat",   "set_robust_list", NULL};
 /* What LMDB does with a file that it maps. */
-static const char *const mapped[] = {"msync",  "mincore", "flock", "pwritev",
+static const char *const mapped[] = {"msync",  "mincore",         "flock", "pwritev",
                                      "preadv", "sync_file_range", NULL};
 /* Of a ring that is open, and restricted to what the loop uses: one that is made here would reach past this filter. */
 static const char *const rings[] = {"io_uring_enter", NULL};

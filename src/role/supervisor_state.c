@@ -128,8 +128,7 @@ static bool prepare(const struct generation *generation, struct err *err)
     return find_heir(image_string(generation->image, config->user), &heir, err) &&
            fixtures_make_directories(directory, "directory", err) &&
            make_private(directory, "cluster", &heir, err) &&
-           make_private(directory, "timeline", &heir, err) &&
-           make_stores(generation, &heir, err) &&
+           make_private(directory, "timeline", &heir, err) && make_stores(generation, &heir, err) &&
            (!config_has_peers(config) || make_readable(directory, node, &heir, err));
 }
 
