@@ -261,18 +261,24 @@ bool call_number(struct call *call, uint32_t word, int64_t *number)
 }
 
 bool call_number_within(struct call *call, uint32_t word, int64_t low, int64_t high,
-                        int64_t *number)
+                        const char *error, int64_t *number)
 {
-    if (!call_number(call, word, number))
+    if (!call_number_or(call, word, number, error))
         return false;
     if (*number >= low && *number <= high)
         return true;
-    if (low == 0)
-        reply_error(call, "ERR value is out of range, must be positive");
+    if (error)
+        reply_error(call, error);
     else
         reply_errorf(call, "ERR value is out of range, value must between %lld and %lld",
                      (long long)low, (long long)high);
     return false;
+}
+
+bool call_count(struct call *call, uint32_t word, int64_t *number)
+{
+    return call_number_within(call, word, 0, INT64_MAX,
+                              "ERR value is out of range, must be positive", number);
 }
 
 bool call_double(struct call *call, uint32_t word, double *number, const char *error)

@@ -110,7 +110,8 @@ bool call_number(struct call *call, uint32_t word, int64_t *number);
 /* With another sentence for what is wrong; NULL: the usual. */
 bool call_number_or(struct call *call, uint32_t word, int64_t *number, const char *error);
 bool call_number_within(struct call *call, uint32_t word, int64_t low, int64_t high,
-                        int64_t *number);
+                        const char *error, int64_t *number);
+bool call_count(struct call *call, uint32_t word, int64_t *number); /* not negative */
 bool call_double(struct call *call, uint32_t word, double *number, const char *error);
 bool call_is(const struct call *call, uint32_t word, const char *option); /* without case; lower */
 bool text_to_number(struct bytes text, int64_t *number); /* strictly, as Redis reads integers */

@@ -293,7 +293,7 @@ enum step handle_client_consistency(struct desk *desk, struct session *session, 
                           "eventual");
         return STEP_DONE;
     }
-    if (call->count == 4 && !call_number_within(call, 3, 1, 3600000, &bound_ms))
+    if (call->count == 4 && !call_number_within(call, 3, 1, 3600000, NULL, &bound_ms))
         return STEP_DONE;
     session->consistency = (uint8_t)level;
     session->bound_ms = bound_ms;

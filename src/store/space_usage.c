@@ -34,7 +34,7 @@ static uint64_t map_usage(const struct map *map, struct sample sample)
     struct map_walk walk;
     struct bytes field, value;
 
-    if (map_is_small(map))
+    if (!map->table)
         return heap_cost(sizeof *map) + heap_cost(map->strip.cap);
     map_begin(&walk, map);
     while (map_next(&walk, &field, &value))

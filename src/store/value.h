@@ -44,6 +44,7 @@ struct map {
     struct strip strip;  /* field, value, field, value … */
     struct table *table; /* NULL: they are in the strip */
     uint64_t seed;
+    bool small;
 };
 
 struct map *map_new(struct heap *heap, uint64_t seed);

@@ -1,11 +1,15 @@
 /*
- * HASH: a strip while there are at most 128 fields and none of them, nor a value, is longer than 64 bytes; then a table for good.
+ * HASH: a strip while there are at most 128 fields and none of them, nor a value, is longer than 64 bytes; then a table for good. (Redis searches what it holds as a listpack up to 512 fields.)
  */
 #include "base/must.h"
 #include "base/pack.h"
 #include "store/value.h"
 
-enum { STRIP_FIELDS_MAX = 128, STRIP_ITEM_MAX = 64 };
+enum {
+    STRIP_FIELDS_MAX = 128,
+    STRIP_ITEM_MAX = 64,
+    LISTPACK_FIELDS_MAX = 512, /* of Redis: what map_is_small tells */
+};
 
 struct field {
     uint32_t name_len, value_len;
@@ -48,7 +52,7 @@ struct map *map_new(struct heap *heap, uint64_t seed)
 {
     struct map *map = heap_take(heap, sizeof *map);
 
-    *map = (struct map){.seed = seed};
+    *map = (struct map){.seed = seed, .small = true};
     return map;
 }
 
@@ -59,7 +63,7 @@ uint64_t map_count(const struct map *map)
 
 bool map_is_small(const struct map *map)
 {
-    return !map->table;
+    return map->small;
 }
 
 /* The offset of a field in the strip; its len: it is not there. */
@@ -126,16 +130,12 @@ static void spread(struct map *map, struct heap *heap)
     strip_fini(&strip, heap);
 }
 
-bool map_set(struct map *map, struct heap *heap, struct bytes field, struct bytes value)
+static bool set_in_strip(struct map *map, struct heap *heap, struct bytes field,
+                         struct bytes value)
 {
     struct bytes before;
-    uint32_t at;
+    uint32_t at = find(map, field, &before);
 
-    if (!map->table && (field.len > STRIP_ITEM_MAX || value.len > STRIP_ITEM_MAX))
-        spread(map, heap);
-    if (map->table)
-        return set_in_table(map, heap, field, value);
-    at = find(map, field, &before);
     if (at < map->strip.len) {
         strip_replace(&map->strip, heap, strip_item(&map->strip, at, &before), value);
         return false;
@@ -147,6 +147,19 @@ bool map_set(struct map *map, struct heap *heap, struct bytes field, struct byte
     strip_add(&map->strip, heap, field);
     strip_add(&map->strip, heap, value);
     return true;
+}
+
+bool map_set(struct map *map, struct heap *heap, struct bytes field, struct bytes value)
+{
+    bool is_long = field.len > STRIP_ITEM_MAX || value.len > STRIP_ITEM_MAX, added;
+
+    if (!map->table && is_long)
+        spread(map, heap);
+    added = map->table ? set_in_table(map, heap, field, value)
+                       : set_in_strip(map, heap, field, value);
+    if (is_long || map_count(map) > LISTPACK_FIELDS_MAX)
+        map->small = false;
+    return added;
 }
 
 bool map_remove(struct map *map, struct heap *heap, struct bytes name)
@@ -256,16 +269,18 @@ struct map *map_copy(const struct map *map, struct heap *heap)
     map_begin(&walk, map);
     while (map_next(&walk, &field, &value))
         map_set(copy, heap, field, value);
+    copy->small = map->small;
     return copy;
 }
 
-/* Small 1, count 8; for each: length 4, field, length 4, value. */
+/* In a strip 1, small 1, count 8; for each: length 4, field, length 4, value. */
 void map_write(struct buf *out, const struct map *map)
 {
     struct map_walk walk;
     struct bytes field, value;
 
-    pack_u8(out, map_is_small(map));
+    pack_u8(out, !map->table);
+    pack_u8(out, map->small);
     pack_u64(out, map_count(map));
     map_begin(&walk, map);
     while (map_next(&walk, &field, &value)) {
@@ -278,11 +293,11 @@ void map_write(struct buf *out, const struct map *map)
 
 struct map *map_read(struct unpack *in, struct heap *heap, uint64_t seed)
 {
-    uint8_t small = unpack_u8(in);
+    uint8_t strip = unpack_u8(in), small = unpack_u8(in);
     uint64_t count = unpack_u64(in);
     struct map *map = map_new(heap, seed);
 
-    if (!small)
+    if (!strip)
         spread(map, heap);
     for (uint64_t i = 0; i < count && !in->bad; i++) {
         struct bytes field = unpack_take(in, unpack_u32(in));
@@ -291,8 +306,10 @@ struct map *map_read(struct unpack *in, struct heap *heap, uint64_t seed)
         if (!in->bad && !map_set(map, heap, field, value))
             in->bad = true;
     }
-    if (!in->bad && count > 0 && map_is_small(map) == (small == 1))
+    if (!in->bad && count > 0 && strip == !map->table && (map->small || !small)) {
+        map->small = small;
         return map;
+    }
     while (!map_drop_some(map, heap))
         ;
     return NULL;

@@ -237,6 +237,7 @@ static void insert_in_strip(struct strip *strip, struct heap *heap, struct bytes
         if (stands_before(score, member, here))
             break;
     }
+    score += 0.0; /* -0 becomes 0 here, as with Redis, and only here */
     memcpy(item, &score, sizeof score);
     if (member.len)
         memcpy(item + SCORE_BYTES, member.at, member.len);

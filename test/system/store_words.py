@@ -3,6 +3,7 @@
 import shlex
 import socket
 import subprocess
+import threading
 
 from harness import BINARY, split
 
@@ -38,32 +39,41 @@ def read_reply(file):
     return (mark, rest)
 
 
-class RedisTalk:
+class Talk:
+    def ask_all(self, commands):
+        """All of them without waiting: who answers may stop reading until its answers are read."""
+        writer = threading.Thread(target=self.send, args=[b"".join(map(encode, commands))])
+        writer.start()
+        replies = [read_reply(self.file) for _ in commands]
+        writer.join()
+        return replies
+
+
+class RedisTalk(Talk):
     """With a server."""
 
     def __init__(self, address):
         self.socket = socket.create_connection(split(address), timeout=30)
         self.file = self.socket.makefile("rb")
 
-    def ask_all(self, commands):
-        self.socket.sendall(b"".join(map(encode, commands)))
-        return [read_reply(self.file) for _ in commands]
+    def send(self, data):
+        self.socket.sendall(data)
 
     def close(self):
         self.file.close()
         self.socket.close()
 
 
-class ToolTalk:
+class ToolTalk(Talk):
     """With the program that executes commands on a space of its own, and compares its members."""
 
     def __init__(self):
         self.child = subprocess.Popen([TOOL], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.file = self.child.stdout
 
-    def ask_all(self, commands):
-        self.child.stdin.write(b"".join(map(encode, commands)))
+    def send(self, data):
+        self.child.stdin.write(data)
         self.child.stdin.flush()
-        return [read_reply(self.child.stdout) for _ in commands]
 
     def close(self):
         self.child.stdin.close()
