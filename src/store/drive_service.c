@@ -56,8 +56,7 @@ static void on_unknown(void *context, uint64_t cookie)
 {
     struct store_service *store = context;
 
-    if (store->server)
-        server_unknown(store->server, cookie);
+    server_unknown(store->server, cookie);
 }
 
 static void on_state(void *context)
@@ -166,32 +165,26 @@ static void on_stranger(void *context, const char *sentence)
     store->options.said(store->options.context, sentence);
 }
 
-/* ---- closing: clients, then the log, then the rest ---- */
+/* ---- closing: the log, whose last words are for clients; then those; then the rest ---- */
 
-static void free_all(struct store_service *store)
-{
-    if (store->space)
-        space_close(store->space);
-    disk_close(store->disk);
-    free(store);
-}
-
-static void on_ledger_closed(void *context)
+static void on_server_closed(void *context)
 {
     struct store_service *store = context;
     void (*closed)(void *) = store->options.closed;
     void *owner = store->options.context;
 
-    free_all(store);
+    space_close(store->space);
+    disk_close(store->disk);
+    free(store);
     closed(owner);
 }
 
-static void on_server_closed(void *context)
+static void on_ledger_closed(void *context)
 {
     struct store_service *store = context;
 
-    store->server = NULL;
-    ledger_close(store->ledger);
+    store->ledger = NULL;
+    server_close(store->server);
 }
 
 void store_service_close(struct store_service *store)
@@ -201,7 +194,7 @@ void store_service_close(struct store_service *store)
     store->closing = true;
     agent_orders_close(store->orders);
     store->orders = NULL;
-    server_close(store->server);
+    ledger_close(store->ledger);
 }
 
 /* ---- the agent ---- */

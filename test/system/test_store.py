@@ -1,0 +1,176 @@
+"""The embedded store as a group: three nodes of nines and nothing else, real Redis clients, and faults under a client that writes down what it was promised."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+import redis
+import yaml
+
+from groups import Client, Nearby
+from harness import BINARY, command_of, processes, split, wait_until
+
+pytestmark = [pytest.mark.heavy, pytest.mark.seconds(120)]
+
+MODES = ["sync", "semi-sync", "async"]
+
+
+class Stores(Nearby):
+    """Every group is a store, in the mode that it says."""
+
+    def group_of(self, group, name):
+        members = {other: {"endpoint": self.endpoint(group, other)} for other in self.names}
+        return {"engine": "store", "mode": "sync", "members": members, **self.groups[group]}
+
+    def journal(self, *options, group="data"):
+        return StoreClient(self, self.system.folder / f"journal-{next(self.journals)}", group, options)
+
+
+class StoreClient(Client):
+    """What is missing, the journal itself says: all members tell the primary's keys."""
+
+    def ends(self, lost=0, kept=()):
+        assert not kept
+        return super().ends(lost)
+
+
+def store_of(node):
+    """The process of the node's store."""
+    (pid,) = wait_until(
+        lambda: [pid for pid, stat in processes() if int(stat[1]) == node.pid and command_of(pid).startswith("nines: store")],
+        20, f"{node.node} runs a store")
+    return pid
+
+
+def client_of(node, **options):
+    host, port = split(node.endpoint())
+    return redis.Redis(host=host, port=port, decode_responses=True, socket_timeout=20, **options)
+
+
+@pytest.fixture
+def build(system):
+    built = []
+
+    def build(**group):
+        cluster = Stores(system, groups={"data": group})
+        built.append(cluster)
+        return cluster.start()
+
+    yield build
+    for cluster in built:
+        cluster.end()
+
+
+def judged(cluster, fault, lost=0):
+    """A fault under load: nobody fails, everybody is in sync again, and no more is missing than may be."""
+    client = cluster.journal()
+    try:
+        before = cluster.whole()
+        fault(before)
+        client.goes_on()
+        cluster.whole()
+        client.goes_on()
+        return client.ends(lost)
+    finally:
+        client.kill()
+
+
+def test_any_member_takes_any_command_and_all_come_to_the_same(build):
+    cluster = build()
+    primary = cluster.whole()
+    clients = [client_of(node) for node in cluster]
+    for number, client in enumerate(clients):
+        assert client.set(f"key{number}", number)
+        assert client.incr("count") == number + 1
+        assert client.hset("hash", mapping={f"field{number}": "x"}) == 1
+        assert client.zadd("sorted", {f"member{number}": number}) == 1
+        assert client.rpush("list", number) == number + 1
+        assert client.sadd("set", number) == 1
+    for client in clients:  # a read is strong, wherever it is asked
+        assert client.mget("key0", "key1", "key2") == ["0", "1", "2"]
+        assert client.hgetall("hash") == {"field0": "x", "field1": "x", "field2": "x"}
+        assert client.zrange("sorted", 0, -1, withscores=True) == [("member0", 0.0), ("member1", 1.0), ("member2", 2.0)]
+        assert client.lrange("list", 0, -1) == ["0", "1", "2"]
+        assert client.smembers("set") == {"0", "1", "2"}
+    with clients[0].pipeline(transaction=True) as pipe:
+        pipe.watch("count")
+        pipe.multi()
+        pipe.incr("count")
+        assert clients[1].incr("count") == 4
+        with pytest.raises(redis.WatchError):
+            pipe.execute()
+    roles = [client_of(node).info("replication")["role"] for node in cluster]
+    assert sorted(roles) == ["master", "slave", "slave"]
+    assert client_of(primary).info("replication")["role"] == "master"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_primary_whose_store_is_killed_loses_nothing_that_the_mode_promises(build, mode):
+    cluster = build(mode=mode)
+    judged(cluster, lambda primary: primary.hit(signal.SIGKILL, store_of(primary)), 10**6 if mode == "async" else 0)
+
+
+def test_a_switchover_loses_nothing(build):
+    cluster = build()
+    judged(cluster, lambda primary: primary.order("switchover", "data"))
+    assert cluster["a"].facts("switchover-done")
+
+
+def test_a_node_that_is_killed_and_comes_back_loses_nothing(build):
+    cluster = build()
+
+    def fault(primary):
+        primary.kill()
+        cluster.primary()
+        primary.start()
+
+    judged(cluster, fault)
+
+
+def test_a_frozen_agent_does_not_let_its_store_go_on(build):
+    cluster = build()
+
+    def fault(primary):
+        agent = primary.agent()
+        primary.hit(signal.SIGSTOP, agent)
+        try:
+            others = [node for node in cluster if node is not primary]
+            wait_until(lambda: all(n.group()["primary"] not in (None, primary.node) for n in others), 30, "another is primary")
+        finally:
+            os.kill(agent, signal.SIGCONT)
+
+    judged(cluster, fault)
+
+
+def test_what_was_acknowledged_is_there_after_all_were_killed_at_once(build):
+    cluster = build()
+    cluster.whole()
+    client = client_of(cluster["b"])
+    for number in range(200):
+        assert client.set(f"key{number}", number)
+    for node in cluster:
+        node.kill()
+    for node in cluster:
+        node.start()
+    cluster.whole()
+    client = client_of(cluster["c"])
+    assert client.mget([f"key{number}" for number in range(200)]) == [str(number) for number in range(200)]
+
+
+@pytest.mark.parametrize(
+    "what, sentence",
+    [
+        ({"command": ["/bin/true"]}, "has no `command`"),
+        ({"unit": "x.service"}, "has no `unit`"),
+        ({"eviction": "everything"}, "eviction"),
+        ({"max_memory": "-1"}, "max_memory"),
+    ],
+)
+def test_what_a_store_cannot_have_is_refused_with_a_sentence(system, what, sentence):
+    cluster = Stores(system, groups={"data": what})
+    file = system.folder / "wrong.yaml"
+    file.write_text(yaml.safe_dump({"cluster": "test", **cluster.config("a")}))
+    done = subprocess.run([BINARY, "check", "-c", file, "--node", "a"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 78
+    assert sentence in done.stderr
