@@ -276,33 +276,39 @@ static bool open_ledger(struct store_service *store, struct err *err)
                        err);
 }
 
+/* ---- what the server asks of the ledger, which is closed before it ---- */
+
 static uint64_t append(void *context, struct bytes record, uint64_t cookie,
                        enum ledger_refusal *why)
 {
     struct store_service *store = context;
 
-    return ledger_append(store->ledger, record, cookie, why);
+    *why = LEDGER_NOT_PRIMARY;
+    return store->ledger ? ledger_append(store->ledger, record, cookie, why) : 0;
 }
 
 static bool send_to(void *context, uint32_t member, struct bytes bytes)
 {
     struct store_service *store = context;
 
-    return ledger_send(store->ledger, member, bytes);
+    return store->ledger && ledger_send(store->ledger, member, bytes);
 }
 
 static const struct ledger_view *view(void *context)
 {
+    static const struct ledger_view closed;
     struct store_service *store = context;
 
-    return ledger_view(store->ledger);
+    return store->ledger ? ledger_view(store->ledger) : &closed;
 }
 
 static void status(void *context, struct engine_status *found)
 {
     struct store_service *store = context;
 
-    ledger_status(store->ledger, found);
+    *found = (struct engine_status){0};
+    if (store->ledger)
+        ledger_status(store->ledger, found);
 }
 
 static bool open_server(struct store_service *store, struct err *err)

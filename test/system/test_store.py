@@ -168,7 +168,8 @@ def test_what_was_acknowledged_is_there_after_all_were_killed_at_once(build):
     ],
 )
 def test_what_a_store_cannot_have_is_refused_with_a_sentence(system, what, sentence):
-    cluster = Stores(system, groups={"data": what})
+    cluster = Stores(system)
+    cluster.groups["data"] = what
     file = system.folder / "wrong.yaml"
     file.write_text(yaml.safe_dump({"cluster": "test", **cluster.config("a")}))
     done = subprocess.run([BINARY, "check", "-c", file, "--node", "a"], capture_output=True, text=True, timeout=20)
