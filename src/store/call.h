@@ -71,6 +71,7 @@ enum command_category {
     CATEGORIES,
 };
 
+/* Members stand in the order of the rows. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct command {
     const char *name; /* lower case; a subcommand `client|list` */
     int16_t arity;    /* words, the name included; negative: at least so many */

@@ -56,8 +56,6 @@ struct pubsub *pubsub_open(uint64_t seed)
     }
     pubsub->seed = seed;
     pubsub->bucket_count = BUCKETS_FIRST;
-    for (uint64_t i = 0; i < BUCKETS_FIRST; i++)
-        list_init(&pubsub->buckets[i]);
     list_init(&pubsub->channels);
     list_init(&pubsub->patterns);
     return pubsub;
@@ -81,9 +79,14 @@ void subscriber_init(struct subscriber *subscriber)
 
 /* ---- channels ---- */
 
+/* Buckets are zeroed when they are made, and lists from their first use on. */
 static struct list *bucket_of(const struct pubsub *pubsub, uint64_t hash)
 {
-    return &pubsub->buckets[hash & (pubsub->bucket_count - 1)];
+    struct list *bucket = &pubsub->buckets[hash & (pubsub->bucket_count - 1)];
+
+    if (!bucket->next)
+        list_init(bucket);
+    return bucket;
 }
 
 /* Twice as many buckets; without memory the chains grow longer. */
@@ -94,8 +97,6 @@ static void spread(struct pubsub *pubsub)
 
     if (!buckets)
         return;
-    for (uint64_t i = 0; i < count; i++)
-        list_init(&buckets[i]);
     free(pubsub->buckets);
     pubsub->buckets = buckets;
     pubsub->bucket_count = count;

@@ -394,27 +394,40 @@ void session_end(struct desk *desk, struct session *session)
     session_touch(desk, session);
 }
 
-static void cut(struct desk *desk, struct session *session, uint64_t *count)
-{
-    if (!session->cut)
-        ++*count;
-    session->cut = session->closing = true;
-    session_touch(desk, session);
-}
-
-void session_check_limits(struct desk *desk, struct session *session)
+static void count_bytes(struct desk *desk, struct session *session)
 {
     uint64_t bytes = session->in.cap + session->out.cap + session->unsent;
 
     desk->bytes += bytes - session->counted_bytes;
     session->counted_bytes = bytes;
+}
+
+/* What it was to be sent is given back at once: until its connection is closed, others need the room. */
+static void cut(struct desk *desk, struct session *session, uint64_t *count)
+{
+    size_t limit = session->out.limit;
+
+    if (!session->cut)
+        ++*count;
+    session->cut = session->closing = true;
+    buf_fini(&session->out);
+    buf_init(&session->out, limit);
+    count_bytes(desk, session);
+    session_touch(desk, session);
+}
+
+void session_check_limits(struct desk *desk, struct session *session)
+{
+    uint64_t *input = &desk->counts.cut_input, *output = &desk->counts.cut_output;
+
+    count_bytes(desk, session);
     if (session->out.full || session->out.len + session->unsent > (size_t)desk->settings.out_max)
-        cut(desk, session, &desk->counts.cut_output);
+        cut(desk, session, output);
     else if (session->in.full)
-        cut(desk, session, &desk->counts.cut_input);
-    else if (desk->bytes > DESK_BYTES_MAX && bytes > 2 * SESSION_IN_PAUSE && !session->no_evict)
-        cut(desk, session,
-            session->in.cap > bytes / 2 ? &desk->counts.cut_input : &desk->counts.cut_output);
+        cut(desk, session, input);
+    else if (desk->bytes > DESK_BYTES_MAX && session->counted_bytes > 2 * SESSION_IN_PAUSE &&
+             !session->no_evict)
+        cut(desk, session, session->in.cap > session->counted_bytes / 2 ? input : output);
 }
 
 void session_drained(struct desk *desk, struct session *session, size_t unsent)
@@ -597,10 +610,10 @@ void session_feed(struct desk *desk, struct session *session, struct bytes bytes
         buf_add(&session->in, bytes);
         if (!direct && session->stall == STALL_NONE)
             run_buffered(desk, session);
-        session_check_limits(desk, session);
         if (session_is_full(session))
             session_touch(desk, session);
     }
+    session_check_limits(desk, session);
     desk_run_ready(desk);
 }
 

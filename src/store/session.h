@@ -193,7 +193,8 @@ struct desk {
     uint32_t *generations, *free_slots; /* a ring: what was free longest is used first */
     uint32_t slot_count, free_first, free_count;
     struct remote *remotes;
-    uint32_t remote_free;          /* the first of those that are free; UINT32_MAX: none */
+    uint32_t remote_free;          /* the first of those given back; UINT32_MAX: none */
+    uint32_t remote_fresh;         /* the first of those never used */
     struct session_reader *reader; /* of the request under way */
     struct buf record, message, scratch, channel;
     int64_t paused_until_ms;

@@ -39,9 +39,7 @@ bool forward_open(struct desk *desk)
     desk->remotes = calloc(DESK_REMOTE_MAX, sizeof *desk->remotes);
     if (!desk->remotes)
         return false;
-    for (uint32_t i = 0; i < DESK_REMOTE_MAX; i++)
-        desk->remotes[i].next = i + 1 < DESK_REMOTE_MAX ? i + 1 : NONE;
-    desk->remote_free = 0;
+    desk->remote_free = NONE;
     return true;
 }
 
@@ -269,9 +267,13 @@ static uint32_t take_remote(struct desk *desk, uint32_t member, struct sender se
 {
     uint32_t index = desk->remote_free;
 
-    if (index == NONE)
+    /* What was never used is not touched. */
+    if (index != NONE)
+        desk->remote_free = desk->remotes[index].next;
+    else if (desk->remote_fresh < DESK_REMOTE_MAX)
+        index = desk->remote_fresh++;
+    else
         return NONE;
-    desk->remote_free = desk->remotes[index].next;
     desk->remotes[index] =
         (struct remote){.sender = sender, .member = member, .next = NONE, .version3 = version3};
     return index;

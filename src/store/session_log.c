@@ -67,6 +67,7 @@ uint64_t desk_execute(struct desk *desk, struct position position, struct bytes 
     if (session) {
         session->seen = session->wrote = position.offset;
         session_answered(desk, session, (uint32_t)record.len);
+        session_check_limits(desk, session);
     }
     return digest(desk);
 }

@@ -35,6 +35,8 @@ static void deliver(void *context, struct subscriber *subscriber, struct bytes p
         resp_write_bulk(out, pattern);
     resp_write_bulk(out, message->channel);
     resp_write_bulk(out, message->text);
+    /* One message may go to many: none of them may wait until all have it. */
+    session_check_limits(message->desk, session);
 }
 
 uint64_t desk_publish(struct desk *desk, struct bytes channel, struct bytes text)
