@@ -143,7 +143,7 @@ static struct entry *reshape(struct space *space, struct spot *spot, uint32_t ty
                              size_t text_len, int64_t expires_ms)
 {
     struct entry *before = spot->entry, *entry = before;
-    bool timed = expires_ms != 0;
+    bool timed = expires_ms != 0, was_timed = before && before->timed;
 
     if (before && before->type != VALUE_STRING)
         space_discard(space, (enum value_type)before->type, entry_value(before));
@@ -158,12 +158,12 @@ static struct entry *reshape(struct space *space, struct spot *spot, uint32_t ty
             entry->touched = before->touched;
             entry->dirty = before->dirty;
             entry->version = before->version;
-            if (before->timed)
+            if (was_timed)
                 list_remove(&entry_timing(before)->node);
             heap_give(&space->heap, before, entry_size(before));
         }
         space->wheel.count += timed;
-        space->wheel.count -= before && before->timed;
+        space->wheel.count -= was_timed;
     }
     entry->type = type & 7;
     if (timed && entry_timing(entry)->expires_ms != expires_ms)
