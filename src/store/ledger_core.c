@@ -143,8 +143,6 @@ uint64_t ledger_core_append(struct ledger_core *core, enum ledger_refusal *why)
            : core->draining         ? LEDGER_HANDING_OVER
            : core->full             ? LEDGER_DISK_FULL
                                     : LEDGER_TAKEN;
-    if (*why == LEDGER_DISK_FULL)
-        core->wants_room = true;
     if (*why != LEDGER_TAKEN)
         return 0;
     history_extend(&core->history, core->epoch, core->history.end + 1);
@@ -273,8 +271,6 @@ static void has_room(struct ledger_core *core)
         return;
     core->full = false;
     core->changed = true;
-    core->roomy |= core->wants_room;
-    core->wants_room = false;
     core->sentence[0] = '\0';
 }
 
@@ -388,8 +384,7 @@ static void hand_over_words(struct ledger_core *core, struct ledger_actions *act
 {
     actions->unknown = core->unknown;
     actions->changed = core->changed;
-    actions->roomy = core->roomy;
-    core->unknown = core->changed = core->roomy = false;
+    core->unknown = core->changed = false;
 }
 
 void ledger_core_ready(struct ledger_core *core, bool may_act, struct instant now,

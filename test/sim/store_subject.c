@@ -520,6 +520,8 @@ static void keep_book(struct group_sim *g, const struct engine_status *status, u
             attached = status->followers[i].attached;
             position = status->followers[i].position.offset;
         }
+    /* What the primary says may still be of the run before: it lost its disk with that. */
+    attached = attached && host->ledger && ledger_view(host->ledger)->linked;
     if (attached)
         host->whole_at = g->sim->world.now;
     if (g->in_sync[index] && g->sim->world.now - host->whole_at > patience) {
