@@ -415,13 +415,17 @@ static struct bytes copy_of_text(const struct entry *entry)
     return bytes_of(copy, text.len);
 }
 
-static void put_text_as(struct call *call, struct spot *to, struct bytes text, bool raw,
+static void put_text_as(struct call *call, struct spot *to, struct bytes text, enum text_form form,
                         int64_t expires_ms)
 {
-    if (!raw) {
-        call_put_text(call, to, text, expires_ms);
+    if (!to->entry)
+        notice(call->notices, NOTICE_NEW, "new", to->name);
+    if (form == TEXT_NUMBER)
+        space_put_text(call->space, to, text, expires_ms, call->position);
+    else if (form != TEXT_RAW)
+        space_put_plain(call->space, to, text, expires_ms, call->position);
+    if (form != TEXT_RAW)
         return;
-    }
     if (to->entry)
         space_delete(call->space, to);
     memcpy(space_grow_text(call->space, to, text.len, call->position), text.at, text.len);
@@ -436,7 +440,7 @@ static void rename_key(struct call *call, bool only_new)
     struct bytes text = {0};
     enum value_type type;
     int64_t expires_ms;
-    bool raw;
+    enum text_form form;
     void *value;
 
     if (!from.entry) {
@@ -453,12 +457,12 @@ static void rename_key(struct call *call, bool only_new)
     }
     type = (enum value_type)from.entry->type;
     expires_ms = entry_expires(from.entry);
-    raw = from.entry->form == TEXT_RAW;
+    form = (enum text_form)from.entry->form;
     if (type == VALUE_STRING)
         text = copy_of_text(from.entry);
     value = space_take_value(call->space, &from);
     if (type == VALUE_STRING)
-        put_text_as(call, &to, text, raw, expires_ms);
+        put_text_as(call, &to, text, form, expires_ms);
     else
         call_put_value(call, &to, type, value, expires_ms);
     free((void *)(uintptr_t)text.at);
@@ -543,7 +547,7 @@ static void run_copy(struct call *call)
     expires_ms = entry_expires(from.entry);
     if (from.entry->type == VALUE_STRING) {
         text = copy_of_text(from.entry);
-        put_text_as(call, &to, text, from.entry->form == TEXT_RAW, expires_ms);
+        put_text_as(call, &to, text, (enum text_form)from.entry->form, expires_ms);
         free((void *)(uintptr_t)text.at);
     } else {
         call_put_value(call, &to, (enum value_type)from.entry->type,

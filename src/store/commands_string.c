@@ -468,7 +468,10 @@ static void run_incrbyfloat(struct call *call)
         return;
     }
     sum = bytes_of(text, long_double_to_text(number, text));
-    call_put_text(call, &spot, sum, spot.entry ? entry_expires(spot.entry) : 0);
+    if (!spot.entry)
+        notice(call->notices, NOTICE_NEW, "new", spot.name);
+    space_put_plain(call->space, &spot, sum, spot.entry ? entry_expires(spot.entry) : 0,
+                    call->position);
     call_tell(call, NOTICE_STRING, "incrbyfloat", spot.name);
     reply_bulk(call, sum);
 }

@@ -204,14 +204,20 @@ static bool is_number(struct bytes text, int64_t *number)
 void space_put_text(struct space *space, struct spot *spot, struct bytes text, int64_t expires_ms,
                     uint64_t position)
 {
-    struct entry *entry;
-    struct text *piece;
     int64_t number;
 
-    if (is_number(text, &number)) {
+    if (is_number(text, &number))
         space_put_number(space, spot, number, expires_ms, position);
-        return;
-    }
+    else
+        space_put_plain(space, spot, text, expires_ms, position);
+}
+
+void space_put_plain(struct space *space, struct spot *spot, struct bytes text, int64_t expires_ms,
+                     uint64_t position)
+{
+    struct entry *entry;
+    struct text *piece;
+
     before_change(space, spot);
     if (text.len <= SHORT_TEXT_MAX) {
         entry = reshape(space, spot, VALUE_STRING, TEXT_SHORT, text.len, expires_ms);

@@ -198,6 +198,9 @@ bool entry_number(const struct entry *entry, int64_t *number);
 /* Each replaces what is there, value and expiry (0: never), and sets the version to `position`. */
 void space_put_text(struct space *space, struct spot *spot, struct bytes text, int64_t expires_ms,
                     uint64_t position);
+/* As a text even if it is a number: what INCRBYFLOAT leaves. */
+void space_put_plain(struct space *space, struct spot *spot, struct bytes text, int64_t expires_ms,
+                     uint64_t position);
 void space_put_number(struct space *space, struct spot *spot, int64_t number, int64_t expires_ms,
                       uint64_t position);
 /* `value` is given away: struct series, set, sorted or map (value.h). */

@@ -62,8 +62,10 @@ static bool read_string(struct space *space, struct spot *spot, struct unpack *i
             memcpy(to, text.at, text.len);
         if (expires_ms)
             space_expire(space, spot, expires_ms, 0);
-    } else {
+    } else if (form == TEXT_NUMBER) {
         space_put_text(space, spot, text, expires_ms, 0);
+    } else {
+        space_put_plain(space, spot, text, expires_ms, 0);
     }
     return true;
 }

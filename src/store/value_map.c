@@ -130,8 +130,7 @@ static void spread(struct map *map, struct heap *heap)
     strip_fini(&strip, heap);
 }
 
-static bool set_in_strip(struct map *map, struct heap *heap, struct bytes field,
-                         struct bytes value)
+static bool set_in_strip(struct map *map, struct heap *heap, struct bytes field, struct bytes value)
 {
     struct bytes before;
     uint32_t at = find(map, field, &before);
@@ -155,8 +154,8 @@ bool map_set(struct map *map, struct heap *heap, struct bytes field, struct byte
 
     if (!map->table && is_long)
         spread(map, heap);
-    added = map->table ? set_in_table(map, heap, field, value)
-                       : set_in_strip(map, heap, field, value);
+    added =
+        map->table ? set_in_table(map, heap, field, value) : set_in_strip(map, heap, field, value);
     if (is_long || map_count(map) > LISTPACK_FIELDS_MAX)
         map->small = false;
     return added;

@@ -178,6 +178,15 @@ incrbyfloat g 1e17
 incrbyfloat g 1e-10
 set h 0x10
 incrbyfloat h 1
+set w 1
+incrbyfloat w 1
+object encoding w
+rename w w2
+object encoding w2
+copy w2 w3
+object encoding w3
+incr w3
+object encoding w3
 mset a 1 b 2 c 3
 mget a b c nothing
 mset a 1 b
