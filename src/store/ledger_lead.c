@@ -36,7 +36,7 @@ void ledger_lead_follow(struct ledger_core *core, const struct ledger_message *m
                                       .session = message->session};
     if (!ledger_is_primary(core) || core->epoch != message->epoch || !follower)
         return;
-    answer->verdict = judge(core, theirs, &common);
+    answer->verdict = (uint8_t)judge(core, theirs, &common);
     answer->end = common;
     follower->attached = answer->verdict == LEDGER_ATTACHED;
     if (!follower->attached)

@@ -16,8 +16,9 @@
 enum message { MESSAGE_REQUEST = 1, MESSAGE_ANSWER = 2 };
 enum { REQUEST_VERSION3 = 1, REQUEST_READS = 2 };
 enum outcome { OUTCOME_DONE, OUTCOME_NOT_TAKEN, OUTCOME_UNKNOWN, OUTCOMES };
-enum { TIME_AT = 8, HEADER_MAX = 64, NONE = UINT32_MAX };
+enum { TIME_AT = 8, HEADER_MAX = 64 };
 
+#define NONE UINT32_MAX
 #define REMOTE_COOKIE (1ULL << 63)
 
 struct sender {

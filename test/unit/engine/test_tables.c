@@ -50,7 +50,8 @@ static bool is_refused(const char *name, uint32_t words_of_a_process)
 {
     char at[320] = "";
     struct image image = {(const uint8_t *)at, sizeof at};
-    struct engine_config config = {.directory = {300, 1},
+    struct engine_config config = {.command = {16, 1},
+                                   .directory = {300, 1},
                                    .unit = {8, (uint32_t)strlen(name)},
                                    .process = {16, words_of_a_process}};
     const char *key = "";
@@ -77,6 +78,28 @@ static void a_unit_is_a_service_and_comes_alone(void **state)
     assert_true(is_refused("redis.socket", 0));
 }
 
+static void the_store_has_no_program_of_anybody_s(void **state)
+{
+    struct image image = {(const uint8_t *)texts, sizeof texts};
+    const struct engine_config config = {.kind = ENGINE_STORE, .directory = {24, 4}};
+    struct engine_config wrong = config;
+    const char *key;
+
+    (void)state;
+    assert_null(engine_contradiction(&config, image, &key));
+    wrong.command.count = 1;
+    assert_non_null(engine_contradiction(&wrong, image, &key));
+    assert_string_equal(key, "command");
+    wrong = config;
+    wrong.process.count = 1;
+    assert_non_null(engine_contradiction(&wrong, image, &key));
+    assert_string_equal(key, "process");
+    wrong = config;
+    wrong.unit = (struct ref){24, 4};
+    assert_non_null(engine_contradiction(&wrong, image, &key));
+    assert_string_equal(key, "unit");
+}
+
 static void contradictions_point_at_their_key(void **state)
 {
     struct image image = {(const uint8_t *)texts, sizeof texts};
@@ -84,6 +107,9 @@ static void contradictions_point_at_their_key(void **state)
     const char *key;
 
     (void)state;
+    assert_non_null(engine_contradiction(&config, image, &key));
+    assert_string_equal(key, "engine");
+    config.command.count = 1;
     assert_non_null(engine_contradiction(&config, image, &key));
     assert_string_equal(key, "directory");
     config.directory = (struct ref){24, 4};
@@ -103,6 +129,7 @@ int main(void)
         cmocka_unit_test(a_probe_is_bytes),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(a_unit_is_a_service_and_comes_alone),
+        cmocka_unit_test(the_store_has_no_program_of_anybody_s),
         cmocka_unit_test(contradictions_point_at_their_key),
     };
 
