@@ -164,7 +164,7 @@ class Maker:
         key, member, score = self.key(), self.member(), self.score()
         low, high = self.pick("-inf", "0", "(1", "2"), self.pick("+inf", "(10", "7", "3.5")
         two = [2, key, self.key()]
-        weights = ["weights", self.pick(1, 2, -1), self.pick(0, 3)]
+        weights = ["weights", self.pick(1, 2, 0.5), self.pick(0, 3)]
         aggregate = ["aggregate", self.pick("sum", "min", "max")]
         return self.pick(
             ["zadd", key, *self.maybe(self.pick("nx", "xx", "gt", "lt")), *self.maybe("ch"), score, member, self.score(),
