@@ -7,7 +7,7 @@
 #include "base/pack.h"
 #include "store/space_parts.h"
 
-enum { TIDY_STEPS = 64 };
+enum { TIDY_STEPS = 16 };
 
 /* ---- as bytes ---- */
 
