@@ -146,21 +146,25 @@ static void refuse_unknown(struct buf *out, const struct bytes *words, uint32_t 
     buf_add_string(out, "\r\n");
 }
 
+static void refuse_subcommand(struct buf *out, const struct command *command, struct bytes word)
+{
+    buf_add_string(out, "-ERR unknown subcommand '");
+    add_line(out, word, 128);
+    buf_add_string(out, "'. Try ");
+    for (const char *at = command->name; *at; at++)
+        buf_add_byte(out, (uint8_t)toupper((unsigned char)*at));
+    buf_add_string(out, " HELP.\r\n");
+}
+
 void command_refuse(struct buf *out, const struct command *command, const struct bytes *words,
                     uint32_t count)
 {
-    if (!command) {
+    if (!command)
         refuse_unknown(out, words, count);
-    } else if (command_is_container(command) && count > 1) {
-        buf_add_string(out, "-ERR unknown subcommand '");
-        add_line(out, words[1], 128);
-        buf_add_string(out, "'. Try ");
-        for (const char *at = command->name; *at; at++)
-            buf_add_byte(out, (uint8_t)toupper((unsigned char)*at));
-        buf_add_string(out, " HELP.\r\n");
-    } else {
+    else if (command_is_container(command) && count > 1)
+        refuse_subcommand(out, command, words[1]);
+    else
         buf_print(out, "-ERR wrong number of arguments for '%s' command\r\n", command->name);
-    }
 }
 
 void reply_arity(struct call *call)

@@ -537,7 +537,7 @@ static void run_copy(struct call *call)
 
     if (!read_copy_options(call, &replace))
         return;
-    from = call_look_to_change(call, 1);
+    call_look_to_change(call, 1);
     to = call_look_to_change(call, 2);
     from = space_spot(call->space, call->words[1]);
     if (!from.entry || (to.entry && !replace)) {

@@ -290,9 +290,9 @@ enum combination { INTERSECTION, UNION, DIFFERENCE };
 /* The sets of `count` keys from `word` on, NULL where there is none. NULL: one is of another type, which has been replied. */
 static const struct set **look_at_all(struct call *call, uint32_t word, uint32_t count)
 {
-    const struct set **sets = malloc(count * sizeof *sets);
+    const struct set **sets = calloc(count, sizeof *sets);
 
-    must(sets);
+    must(sets && count > 0);
     for (uint32_t i = 0; i < count; i++) {
         struct spot spot = call_look(call, word + i);
 

@@ -123,8 +123,10 @@ struct series_at series_step(struct series_at at, bool to_head)
 struct series_at series_remove(struct series *series, struct heap *heap, struct series_at at,
                                bool to_head)
 {
-    struct series_at next = to_head ? series_step(at, true) : at;
+    struct series_at next;
 
+    must(at.chunk);
+    next = to_head ? series_step(at, true) : at;
     strip_remove(&at.chunk->strip, heap, at.offset);
     series->count--;
     if (!to_head && at.index == at.chunk->strip.count)

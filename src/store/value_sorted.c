@@ -126,21 +126,28 @@ static void find_path(const struct ladder *ladder, struct scored scored, struct 
 
 static void ladder_add(struct ladder *ladder, struct node *node)
 {
-    struct path path;
+    struct path path = {0};
     uint32_t level;
 
+    must(node->height <= HEIGHT_MAX);
     for (; ladder->height < node->height; ladder->height++)
         ladder->head->links[ladder->height] = (struct link){.width = ladder->table.count + 1};
     find_path(ladder, (struct scored){member_of(node), node->score}, &path);
     for (level = 0; level < node->height; level++) {
-        struct link *from = &path.at[level]->links[level];
+        struct node *before = path.at[level];
         uint64_t skipped = path.place[0] - path.place[level];
+        struct link *from;
+
+        must(before);
+        from = &before->links[level];
 
         node->links[level] = (struct link){from->next, from->width - skipped};
         *from = (struct link){node, skipped + 1};
     }
-    for (; level < ladder->height; level++)
+    for (; level < ladder->height; level++) {
+        must(path.at[level]);
         path.at[level]->links[level].width++;
+    }
     node->before = path.at[0];
     if (node->links[0].next)
         node->links[0].next->before = node;
