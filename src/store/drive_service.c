@@ -1,12 +1,11 @@
 /*
  * A member's store as a whole: brings the space, the clients' server, the ledger and the agent's orders together. It decides nothing; it translates what one of them says
  * into what another one hears.
- *
- * The state is rebuilt from the whole log at a start, and nothing of the log is dropped: there is no checkpoint.
  */
 #include "store/store.h"
 
 #include "net/net.h"
+#include "store/drive_checkpoint.h"
 #include "store/drive_orders.h"
 #include "store/drive_server.h"
 #include "store/ledger.h"
@@ -29,6 +28,8 @@ struct store_service {
     uint32_t own; /* id: place among the members, from 1 */
     struct disk *disk;
     struct space *space;
+    struct checkpoint *checkpoint;
+    struct ledger_point point; /* the state that was begun with */
     struct ledger *ledger;
     struct server *server;
     struct orders *orders;
@@ -42,6 +43,7 @@ static uint64_t on_execute(void *context, struct position position, struct bytes
 {
     struct store_service *store = context;
 
+    checkpoint_executed(store->checkpoint, position, record.len);
     return server_execute(store->server, position, record, cookie);
 }
 
@@ -49,6 +51,7 @@ static void on_executed(void *context)
 {
     struct store_service *store = context;
 
+    checkpoint_consider(store->checkpoint);
     server_executed(store->server);
 }
 
@@ -165,6 +168,30 @@ static void on_stranger(void *context, const char *sentence)
     store->options.said(store->options.context, sentence);
 }
 
+/* ---- the checkpoint speaks ---- */
+
+/* What is known to be otherwise than the primary's is not written down, and neither is what a copy replaces. */
+static bool on_point(void *context, struct ledger_point *point, struct buf *owner)
+{
+    struct store_service *store = context;
+    const struct ledger_view *now = store->ledger ? ledger_view(store->ledger) : NULL;
+
+    if (!now || now->loading || now->diverged)
+        return false;
+    point->position.offset = now->executed;
+    point->hash = now->hash;
+    desk_save(server_desk(store->server), owner);
+    return true;
+}
+
+static void on_written(void *context, struct ledger_point point)
+{
+    struct store_service *store = context;
+
+    if (store->ledger)
+        ledger_checkpointed(store->ledger, point.position);
+}
+
 /* ---- closing: the log, whose last words are for clients; then those; then the rest ---- */
 
 static void on_server_closed(void *context)
@@ -173,6 +200,7 @@ static void on_server_closed(void *context)
     void (*closed)(void *) = store->options.closed;
     void *owner = store->options.context;
 
+    checkpoint_close(store->checkpoint);
     space_close(store->space);
     disk_close(store->disk);
     free(store);
@@ -224,6 +252,42 @@ static bool open_disk(struct store_service *store, struct err *err)
     return disk_open(&store->disk, path, err);
 }
 
+static bool open_checkpoint(struct store_service *store, struct err *err)
+{
+    static const struct checkpoint_events events = {
+        .point = on_point,
+        .written = on_written,
+        .said = on_stranger,
+        .failed = on_failed,
+    };
+    char path[PATH_BYTES + 8];
+
+    snprintf(path, sizeof path, "%s/state", store->directory);
+    return checkpoint_open(
+        &store->checkpoint,
+        &(struct checkpoint_options){.loop = store->options.loop,
+                                     .directory = path,
+                                     .log_bytes = (uint64_t)store->options.config->checkpoint_bytes,
+                                     .events = &events,
+                                     .context = store},
+        err);
+}
+
+/* What the state is, before the ledger goes on from there. */
+static bool load(struct store_service *store, struct err *err)
+{
+    struct buf owner;
+    bool ok;
+
+    buf_init(&owner, UINT32_MAX);
+    ok = checkpoint_load(store->checkpoint, store->space, &store->point, &owner, err);
+    if (ok && store->point.position.offset > 0 &&
+        !desk_load(server_desk(store->server), buf_bytes(&owner)))
+        ok = err_set(err, ERR_SYSTEM, "the checkpoint's users are not what this version can read");
+    buf_fini(&owner);
+    return ok;
+}
+
 static bool open_ledger(struct store_service *store, struct err *err)
 {
     static const struct ledger_events events = {
@@ -258,22 +322,24 @@ static bool open_ledger(struct store_service *store, struct err *err)
                                        .place = {.name = store->names[i],
                                                  .addresses = {store->options.members[i].links},
                                                  .count = 1}};
-    return ledger_open(&store->ledger,
-                       &(struct ledger_options){.loop = store->options.loop,
-                                                .disk = store->disk,
-                                                .group = store->group,
-                                                .self = store->own,
-                                                .name = store->self,
-                                                .tls = store->options.tls,
-                                                .seed = store->options.seed,
-                                                .listeners = &store->options.links,
-                                                .listener_count = 1,
-                                                .members = others,
-                                                .member_count = count,
-                                                .retain_bytes = INT64_MAX,
-                                                .events = &events,
-                                                .context = store},
-                       err);
+    return ledger_open(
+        &store->ledger,
+        &(struct ledger_options){.loop = store->options.loop,
+                                 .disk = store->disk,
+                                 .group = store->group,
+                                 .self = store->own,
+                                 .name = store->self,
+                                 .tls = store->options.tls,
+                                 .seed = store->options.seed,
+                                 .listeners = &store->options.links,
+                                 .listener_count = 1,
+                                 .members = others,
+                                 .member_count = count,
+                                 .retain_bytes = (uint64_t)store->options.config->checkpoint_bytes,
+                                 .state = store->point,
+                                 .events = &events,
+                                 .context = store},
+        err);
 }
 
 /* ---- what the server asks of the ledger, which is closed before it ---- */
@@ -369,12 +435,13 @@ static void introduce(struct store_service *store)
 static bool open_all(struct store_service *store, struct err *err)
 {
     const struct space_options space = {.seed = store->options.seed,
+                                        .tracked = true,
                                         .frequency =
                                             store->options.config->eviction == STORE_EVICT_LFU};
 
     store->space = space_open(&space);
-    return open_disk(store, err) && open_server(store, err) && (introduce(store), true) &&
-           open_ledger(store, err) &&
+    return open_disk(store, err) && open_checkpoint(store, err) && open_server(store, err) &&
+           (introduce(store), true) && load(store, err) && open_ledger(store, err) &&
            agent_orders_open(&store->orders,
                              &(struct orders_options){.loop = store->options.loop,
                                                       .group = store->group,

@@ -158,6 +158,62 @@ def test_what_was_acknowledged_is_there_after_all_were_killed_at_once(build):
     assert client.mget([f"key{number}" for number in range(200)]) == [str(number) for number in range(200)]
 
 
+def filled(client, megabytes, name="large"):
+    """So much log, by values that replace one another."""
+    for number in range(megabytes):
+        assert client.set(f"{name}{number % 8}", chr(ord("a") + number % 26) * 2**20)
+
+
+def directory_of(node):
+    return node.cluster.system.folder / node.node / "state/store/data"
+
+
+def log_of(node):
+    """Bytes of the log's segments."""
+    return sum(file.stat().st_size for file in (directory_of(node) / "log").glob("records-0*"))
+
+
+def early(client):
+    """A key of each kind, users, and many small ones: what stands before all that fills the log."""
+    for number in range(500):
+        assert client.set(f"early{number}", number)
+    client.set("n" * 3000, "a long name")
+    client.rpush("list", *range(1000))
+    client.zadd("sorted", {f"member{number}": number for number in range(1000)})
+    client.set("goes", "away", px=10**8)
+    client.acl_setuser("reader", enabled=True, passwords=["+secret"], keys=["*"], commands=["+get"])
+
+
+def assert_early(node):
+    client = client_of(node)
+    assert client.mget([f"early{number}" for number in range(500)]) == [str(number) for number in range(500)]
+    assert client.get("n" * 3000) == "a long name"
+    assert client.lrange("list", 0, -1) == [str(number) for number in range(1000)]
+    assert client.zscore("sorted", "member999") == 999
+    assert 0 < client.pttl("goes") <= 10**8
+    assert client_of(node, username="reader", password="secret").get("early7") == "7"
+
+
+def test_a_restart_begins_at_the_checkpoint_and_the_log_before_it_goes(build):
+    cluster = build(checkpoint="1MiB")
+    cluster.whole()
+    client = client_of(cluster["a"])
+    early(client)
+    filled(client, 72)
+    for number in range(500):
+        assert client.hset("late", f"field{number}", number)
+    wait_until(lambda: all(log_of(node) <= 48 * 2**20 for node in cluster), 20, "the log's beginning is gone everywhere")
+    for node in cluster:
+        node.kill()
+    for node in cluster:
+        node.start()
+    cluster.whole()
+    for node in cluster:
+        assert_early(node)
+        assert client_of(node).hlen("late") == 500
+        assert client_of(node).get("large7") == "t" * 2**20
+
+
 @pytest.mark.parametrize(
     "what, sentence",
     [
