@@ -165,12 +165,10 @@ static _Noreturn void be(const struct launch *launch, const struct environment *
 /* dup2 overwrites its targets one by one, so the sources must lie above all of them. */
 static bool lift(const struct launch *launch, int *lifted, struct err *err)
 {
-    autoclose int null = -1;
-    int fds[DESCRIPTORS_MAX] = {launch->in, launch->out, launch->error};
+    autoclose int null = launch->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+    int fds[DESCRIPTORS_MAX] = {launch->in < 0 ? null : launch->in, launch->out, launch->error};
 
     must(launch->lent_count <= LAUNCH_LENT_MAX);
-    if (launch->in < 0)
-        fds[0] = null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (uint32_t i = 0; i < launch->lent_count; i++)
         fds[STANDARD + i] = launch->lent[i];
     for (uint32_t i = 0; i < STANDARD + launch->lent_count; i++) {
