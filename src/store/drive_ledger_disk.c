@@ -237,6 +237,7 @@ static void on_done(struct job *job)
     if (work->disk.kind == LEDGER_DISK_RESET && work->result == LEDGER_DONE) {
         tail_reset(&l->tail, work->disk.to + 1);
         l->sizes_count = 0;
+        l->checkpointed = work->disk.to; /* the owner's, which may be less than it was */
     }
     ledger_stir(l);
 }
