@@ -8,6 +8,7 @@
 #include "store/drive_checkpoint.h"
 #include "store/drive_orders.h"
 #include "store/drive_server.h"
+#include "store/drive_snapshot.h"
 #include "store/ledger.h"
 #include "store/space.h"
 #include "wal/disk.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1400, SPARE_SESSIONS = 64 };
+enum { PATH_BYTES = 1400, SPARE_SESSIONS = 64, TIDY_PIECES = 8 };
 
 struct store_service {
     struct store_options options;
@@ -29,7 +30,11 @@ struct store_service {
     struct disk *disk;
     struct space *space;
     struct checkpoint *checkpoint;
-    struct ledger_point point; /* the state that was begun with */
+    struct snapshots *snapshots;
+    struct ledger_point point;  /* the state that was begun with */
+    struct ledger_point copied; /* that of a copy that comes in */
+    struct space *old;          /* before that; NULL: it is freed */
+    struct timer tidying;
     struct ledger *ledger;
     struct server *server;
     struct orders *orders;
@@ -112,46 +117,90 @@ static void on_message(void *context, uint32_t member, struct bytes bytes)
     server_message(store->server, member, bytes);
 }
 
-/* Nothing of a log is dropped, so whoever needs a copy has lost data that nobody may have any more. */
 static void on_snapshot_wanted(void *context, uint32_t transfer, uint32_t member)
 {
     struct store_service *store = context;
 
     (void)member;
-    ledger_snapshot_abort(store->ledger, transfer, "this member's log is whole: follow it");
+    snapshots_wanted(store->snapshots, transfer);
 }
 
 static void on_snapshot_roomy(void *context, uint32_t transfer)
 {
-    (void)context;
-    (void)transfer;
+    struct store_service *store = context;
+
+    snapshots_roomy(store->snapshots, transfer);
 }
 
 static void on_snapshot_ended(void *context, uint32_t transfer, bool installed)
 {
-    (void)context;
-    (void)transfer;
+    struct store_service *store = context;
+
     (void)installed;
+    snapshots_ended(store->snapshots, transfer);
+}
+
+static struct space *new_space(const struct store_service *store)
+{
+    return space_open(
+        &(struct space_options){.seed = store->options.seed,
+                                .tracked = true,
+                                .frequency = store->options.config->eviction == STORE_EVICT_LFU});
+}
+
+/* What was there goes a little at a time: freeing all of it at once would take seconds. */
+static void tidy(struct timer *timer)
+{
+    struct store_service *store = container_of(timer, struct store_service, tidying);
+
+    for (int i = 0; i < TIDY_PIECES; i++)
+        if (!space_tidy(store->old)) {
+            space_close(store->old);
+            store->old = NULL;
+            return;
+        }
+    timer_arm(store->options.loop, timer, after_ms(loop_now(store->options.loop), 1));
+}
+
+static void replace_space(struct store_service *store)
+{
+    space_close(store->old); /* of a copy just before; else there is none */
+    store->old = store->space;
+    store->space = new_space(store);
+    checkpoint_copy_begin(store->checkpoint, store->space);
+    server_desk(store->server)->execution.space = store->space;
+    space_clear(store->old);
+    timer_arm(store->options.loop, &store->tidying, loop_now(store->options.loop));
 }
 
 static void on_copy_begun(void *context, struct ledger_point point, uint64_t bytes)
 {
     struct store_service *store = context;
 
-    (void)point;
     (void)bytes;
-    ledger_copy_failed(store->ledger, "this version takes no copies");
+    store->copied = point;
+    replace_space(store);
 }
 
 static void on_copy_piece(void *context, struct bytes piece)
 {
-    (void)context;
-    (void)piece;
+    struct store_service *store = context;
+
+    checkpoint_copy_piece(store->checkpoint, piece);
 }
 
-static void on_copy_over(void *context)
+static void on_copy_complete(void *context)
 {
-    (void)context;
+    struct store_service *store = context;
+
+    checkpoint_copy_end(store->checkpoint, store->copied);
+}
+
+static void on_copy_aborted(void *context)
+{
+    struct store_service *store = context;
+
+    checkpoint_copy_drop(store->checkpoint);
 }
 
 static void on_failed(void *context, const struct err *err)
@@ -190,6 +239,38 @@ static void on_written(void *context, struct ledger_point point)
 
     if (store->ledger)
         ledger_checkpointed(store->ledger, point.position);
+    snapshots_written(store->snapshots);
+}
+
+static void on_took(void *context, size_t bytes)
+{
+    struct store_service *store = context;
+
+    if (store->ledger)
+        ledger_copy_took(store->ledger, bytes);
+}
+
+static bool on_owner(void *context, struct bytes bytes)
+{
+    struct store_service *store = context;
+
+    return desk_load(server_desk(store->server), bytes);
+}
+
+static void on_installed(void *context)
+{
+    struct store_service *store = context;
+
+    if (store->ledger)
+        ledger_copy_installed(store->ledger);
+}
+
+static void on_refused(void *context, const char *sentence)
+{
+    struct store_service *store = context;
+
+    if (store->ledger)
+        ledger_copy_failed(store->ledger, sentence);
 }
 
 /* ---- closing: the log, whose last words are for clients; then those; then the rest ---- */
@@ -200,7 +281,10 @@ static void on_server_closed(void *context)
     void (*closed)(void *) = store->options.closed;
     void *owner = store->options.context;
 
+    snapshots_close(store->snapshots);
     checkpoint_close(store->checkpoint);
+    timer_cancel(store->options.loop, &store->tidying);
+    space_close(store->old);
     space_close(store->space);
     disk_close(store->disk);
     free(store);
@@ -212,6 +296,7 @@ static void on_ledger_closed(void *context)
     struct store_service *store = context;
 
     store->ledger = NULL;
+    snapshots_use_ledger(store->snapshots, NULL);
     server_close(store->server);
 }
 
@@ -259,6 +344,10 @@ static bool open_checkpoint(struct store_service *store, struct err *err)
         .written = on_written,
         .said = on_stranger,
         .failed = on_failed,
+        .took = on_took,
+        .owner = on_owner,
+        .installed = on_installed,
+        .refused = on_refused,
     };
     char path[PATH_BYTES + 8];
 
@@ -271,6 +360,16 @@ static bool open_checkpoint(struct store_service *store, struct err *err)
                                      .events = &events,
                                      .context = store},
         err);
+}
+
+static bool open_snapshots(struct store_service *store, struct err *err)
+{
+    return snapshots_open(&store->snapshots,
+                          &(struct snapshots_options){.loop = store->options.loop,
+                                                      .checkpoint = store->checkpoint,
+                                                      .failed = on_failed,
+                                                      .context = store},
+                          err);
 }
 
 /* What the state is, before the ledger goes on from there. */
@@ -306,8 +405,8 @@ static bool open_ledger(struct store_service *store, struct err *err)
         .snapshot_ended = on_snapshot_ended,
         .copy_begun = on_copy_begun,
         .copy_piece = on_copy_piece,
-        .copy_complete = on_copy_over,
-        .copy_aborted = on_copy_over,
+        .copy_complete = on_copy_complete,
+        .copy_aborted = on_copy_aborted,
         .failed = on_failed,
         .stranger = on_stranger,
         .closed = on_ledger_closed,
@@ -434,14 +533,11 @@ static void introduce(struct store_service *store)
 /* The order of opening is that of need: executing needs the server, and appending the ledger. */
 static bool open_all(struct store_service *store, struct err *err)
 {
-    const struct space_options space = {.seed = store->options.seed,
-                                        .tracked = true,
-                                        .frequency =
-                                            store->options.config->eviction == STORE_EVICT_LFU};
-
-    store->space = space_open(&space);
-    return open_disk(store, err) && open_checkpoint(store, err) && open_server(store, err) &&
-           (introduce(store), true) && load(store, err) && open_ledger(store, err) &&
+    store->space = new_space(store);
+    return open_disk(store, err) && open_checkpoint(store, err) && open_snapshots(store, err) &&
+           open_server(store, err) && (introduce(store), true) && load(store, err) &&
+           open_ledger(store, err) &&
+           (snapshots_use_ledger(store->snapshots, store->ledger), true) &&
            agent_orders_open(&store->orders,
                              &(struct orders_options){.loop = store->options.loop,
                                                       .group = store->group,
@@ -462,6 +558,7 @@ bool store_service_open(struct store_service **out, const struct store_options *
     if (!store)
         return err_set(err, ERR_LIMIT, "no memory for the store of group '%s'", options->group);
     store->options = *options;
+    timer_init(&store->tidying, tidy);
     snprintf(store->group, sizeof store->group, "%s", options->group);
     snprintf(store->self, sizeof store->self, "%s", options->self);
     snprintf(store->directory, sizeof store->directory, "%s", options->directory);

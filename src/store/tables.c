@@ -39,6 +39,7 @@ const struct option store_options[] = {
     {"staleness", OPTION_DURATION, FIELD(bound_ms), 1, 60 * MINUTES_MS, "500ms", AT_RELOAD, 0,
      "Engine `store`: of `consistency: bounded`."},
     {"checkpoint", OPTION_SIZE, FIELD(checkpoint_bytes), 1 << 20, INT64_MAX, "256MiB", AT_RELOAD, 0,
-     "Engine `store`: after so much log the state is written down, and a restart begins there."},
+     "Engine `store`: after so much log the state is written down, and a restart begins there; as "
+     "much of the log before it is kept for members that come back."},
     {0},
 };

@@ -1,6 +1,7 @@
 """The embedded store as a group: three nodes of nines and nothing else, real Redis clients, and faults under a client that writes down what it was promised."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -212,6 +213,31 @@ def test_a_restart_begins_at_the_checkpoint_and_the_log_before_it_goes(build):
         assert_early(node)
         assert client_of(node).hlen("late") == 500
         assert client_of(node).get("large7") == "t" * 2**20
+
+
+def test_a_member_that_lost_its_disk_takes_a_copy(build):
+    cluster = build(checkpoint="1MiB", mode="semi-sync")
+    primary = cluster.whole()
+    lost = next(node for node in cluster if node is not primary)
+    client = client_of(primary)
+    early(client)
+    filled(client, 72)
+    wait_until(lambda: log_of(primary) <= 48 * 2**20, 20, "the log does not reach back to the beginning")
+    lost.kill()
+    shutil.rmtree(directory_of(lost))
+    filled(client, 8, "meanwhile")
+    lost.start()
+    cluster.whole()
+    late = client_of(lost)
+    assert late.set("late", 1)
+    wait_until(lambda: late.info("replication")["master_link_status"] == "up", 20, "it follows")
+    late.execute_command("CLIENT", "CONSISTENCY", "eventual")  # what it has itself
+    wait_until(lambda: late.get("late") == "1", 20, "it has what was written last")
+    assert late.get("meanwhile7") == "h" * 2**20
+    primary.order("switchover", "data", "--to", lost.node)
+    wait_until(lambda: cluster.whole() is lost, 60, f"{lost.node} is primary")
+    for node in cluster:
+        assert_early(node)
 
 
 @pytest.mark.parametrize(
