@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -19,7 +20,8 @@ enum {
     NAME_PLAIN_MAX = 500,
     KEY_BYTES = 512,
     HEAD_BYTES = 28,
-    MAP_FACTOR = 16, /* of the machine's memory */
+    MAP_FACTOR = 16,       /* of the machine's memory */
+    FULL_BYTES = 16 << 20, /* are less than what a write may have asked for */
     FILE_MODE = 0640,
     DIRECTORY_MODE = 0750,
 };
@@ -326,8 +328,20 @@ void state_abandon(struct state *state)
     buf_clear(&state->owner);
 }
 
+/* LMDB says EIO of a write that was cut short, which is how most of a full disk shows. */
+static bool is_full(const struct state *state)
+{
+    struct statvfs found;
+    const char *path;
+
+    return mdb_env_get_path(state->env, &path) == 0 && statvfs(path, &found) == 0 &&
+           (uint64_t)found.f_bavail * found.f_frsize < FULL_BYTES;
+}
+
 static bool break_off(struct state *state, int result, struct err *err)
 {
+    if (result == EIO && is_full(state))
+        result = ENOSPC;
     failed(&state->err, result, "write the checkpoint");
     state_abandon(state);
     state->broken = true;

@@ -1,14 +1,15 @@
 """The embedded store as a group: three nodes of nines and nothing else, real Redis clients, and faults under a client that writes down what it was promised."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 
+import network as networks
 import pytest
 import redis
 import yaml
-
 from groups import Client, Nearby
 from harness import BINARY, command_of, processes, split, wait_until
 
@@ -238,6 +239,41 @@ def test_a_member_that_lost_its_disk_takes_a_copy(build):
     wait_until(lambda: cluster.whole() is lost, 60, f"{lost.node} is primary")
     for node in cluster:
         assert_early(node)
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.skipif(not networks.available(), reason="to mount needs root")
+def test_a_checkpoint_that_finds_no_room_is_said_and_made_when_there_is(build):
+    cluster = build(checkpoint="1MiB", mode="semi-sync")
+    primary = cluster.whole()
+    full = next(node for node in cluster if node is not primary)
+    full.kill()  # its log is whole: nothing was so long that it would have been dropped
+    with small_disk(directory_of(full) / "state", "24m"):
+        full.start()
+        cluster.whole()
+        client = client_of(primary)
+        for name in "abcdef":
+            filled(client, 8, name)
+        wait_until(lambda: "write the checkpoint: No space left on device" in full.output(), 20, "it says that its disk is full")
+        assert client.get("f7") == "h" * 2**20  # all goes on
+        cluster.whole()
+        kept = log_of(full)
+        client.delete(*[f"{name}{number}" for name in "abcdef" for number in range(8)])
+        early(client)
+        wait_until(lambda: log_of(full) < kept, 30, "a checkpoint was made, and the log before it went")
+        cluster.whole()
+        full.kill()
+        full.start()
+        cluster.whole()
+        assert_early(full)
 
 
 @pytest.mark.parametrize(
