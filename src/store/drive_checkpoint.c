@@ -178,7 +178,8 @@ static void slice(struct checkpoint *c)
             passed(until, loop_read_clock(c->loop, LOOP_MONOTONIC)))
             break;
         kind = space_cut_next(c->space, &name, &value);
-        add_row(batch, kind, name, kind == SPACE_CUT_END ? buf_bytes(&c->owner) : value);
+        if (kind != SPACE_CUT_NOTHING)
+            add_row(batch, kind, name, kind == SPACE_CUT_END ? buf_bytes(&c->owner) : value);
         if (kind == SPACE_CUT_END)
             break;
     }

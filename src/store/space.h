@@ -67,10 +67,11 @@ struct bytes space_victim(struct space *space, enum space_eviction policy, bool 
  * Applied in this order to the checkpoint of the cut before, the rows give the state at P. Keys that a record is about to change are copied first.
  */
 enum space_cut {
-    SPACE_CUT_END,    /* and the cut has ended */
-    SPACE_CUT_CLEAR,  /* delete all keys; comes first if it comes */
-    SPACE_CUT_DELETE, /* `name`, which may not be there */
-    SPACE_CUT_PUT,    /* `name` is now `value` (value_write) */
+    SPACE_CUT_END,     /* and the cut has ended */
+    SPACE_CUT_CLEAR,   /* delete all keys; comes first if it comes */
+    SPACE_CUT_DELETE,  /* `name`, which may not be there */
+    SPACE_CUT_PUT,     /* `name` is now `value` (value_write) */
+    SPACE_CUT_NOTHING, /* no row this time: bounded work finds none where many keys came and went */
 };
 
 void space_cut_begin(struct space *space, uint64_t position); /* no other one is under way */

@@ -7,6 +7,8 @@
 #include "base/must.h"
 #include "store/space_parts.h"
 
+enum { LOOKS = 16 }; /* at what may have been deleted meanwhile, in one call */
+
 /* ---- queues ---- */
 
 static void tell(struct space *space, struct told_queue *queue, struct bytes name,
@@ -245,6 +247,7 @@ enum space_cut space_cut_next(struct space *space, struct bytes *name, struct by
 {
     struct cut *cut = &space->cut;
     struct told *told;
+    bool more = true;
 
     must(cut->active);
     free_told(space, cut->given);
@@ -255,10 +258,12 @@ enum space_cut space_cut_next(struct space *space, struct bytes *name, struct by
     }
     if ((told = take_told(&cut->changes.deleted)))
         return give(cut, SPACE_CUT_DELETE, told, name, value);
-    while (!cut->copies.first && take_some(space))
-        ;
+    for (int i = 0; i < LOOKS && more && !cut->copies.first; i++)
+        more = take_some(space);
     if ((told = take_told(&cut->copies)))
         return give(cut, SPACE_CUT_PUT, told, name, value);
+    if (more)
+        return SPACE_CUT_NOTHING;
     end(space);
     return SPACE_CUT_END;
 }

@@ -152,6 +152,8 @@ static bool apply_row(struct space *copy)
     case SPACE_CUT_PUT:
         assert_true(value_read(copy, row_name, row_value));
         return true;
+    case SPACE_CUT_NOTHING:
+        return true;
     case SPACE_CUT_END:
         break;
     }
@@ -222,6 +224,32 @@ static void a_cut_without_changes_is_empty(void **state)
     assert_int_equal(space_cut_next(space, &row_name, &row_value), SPACE_CUT_END);
     space_cut_begin(space, 1);
     assert_int_equal(space_cut_next(space, &row_name, &row_value), SPACE_CUT_END);
+}
+
+/* Locks come and go: no call of a cut walks over all of them. */
+static void what_came_and_went_is_passed_over_a_little_at_a_time(void **state)
+{
+    enum { GONE = 10000 };
+    char text[32];
+    int nothing = 0, deleted = 0;
+    enum space_cut kind;
+
+    (void)state;
+    for (uint64_t i = 0; i < GONE; i++) {
+        struct spot spot = space_spot(space, name_of(i, text));
+
+        space_put_number(space, &spot, 1, 0, ++position);
+        spot = space_spot(space, name_of(i, text));
+        space_delete(space, &spot);
+    }
+    space_cut_begin(space, position);
+    while ((kind = space_cut_next(space, &row_name, &row_value)) != SPACE_CUT_END) {
+        assert_int_not_equal(kind, SPACE_CUT_PUT);
+        deleted += kind == SPACE_CUT_DELETE;
+        nothing += kind == SPACE_CUT_NOTHING;
+    }
+    assert_int_equal(deleted, GONE);
+    assert_in_range(nothing, GONE / 100, GONE);
 }
 
 /* What was read from a checkpoint is noted when it changes. */
@@ -413,6 +441,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cut_is_the_state_when_it_began, init, fini),
         cmocka_unit_test_setup_teardown(after_a_cut_that_failed_the_next_is_whole, init, fini),
         cmocka_unit_test_setup_teardown(a_cut_without_changes_is_empty, init, fini),
+        cmocka_unit_test_setup_teardown(what_came_and_went_is_passed_over_a_little_at_a_time, init,
+                                        fini),
         cmocka_unit_test_setup_teardown(what_was_loaded_is_part_of_the_next_cut_once_changed, init,
                                         fini),
         cmocka_unit_test_setup_teardown(damaged_values_are_refused_or_read, init, fini),
