@@ -170,9 +170,13 @@ def directory_of(node):
     return node.cluster.system.folder / node.node / "state/store/data"
 
 
+def segments_of(node):
+    """The log's, the oldest first."""
+    return sorted((directory_of(node) / "log").glob("records-0*"))
+
+
 def log_of(node):
-    """Bytes of the log's segments."""
-    return sum(file.stat().st_size for file in (directory_of(node) / "log").glob("records-0*"))
+    return sum(file.stat().st_size for file in segments_of(node))
 
 
 def early(client):
@@ -265,10 +269,10 @@ def test_a_checkpoint_that_finds_no_room_is_said_and_made_when_there_is(build):
         wait_until(lambda: "write the checkpoint: No space left on device" in full.output(), 20, "it says that its disk is full")
         assert client.get("f7") == "h" * 2**20  # all goes on
         cluster.whole()
-        kept = log_of(full)
+        oldest = segments_of(full)[0].name
         client.delete(*[f"{name}{number}" for name in "abcdef" for number in range(8)])
         early(client)
-        wait_until(lambda: log_of(full) < kept, 30, "a checkpoint was made, and the log before it went")
+        wait_until(lambda: segments_of(full)[0].name > oldest, 30, "a checkpoint was made, and the log before it went")
         cluster.whole()
         full.kill()
         full.start()
