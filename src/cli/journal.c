@@ -235,6 +235,7 @@ bool journal_asks_again(struct bytes word)
         "MASTERDOWN",  /* a secondary without its primary */
         "CLUSTERDOWN", /* no majority */
         "TRYAGAIN",    "BUSY",
+        "UNKNOWN", /* nines's own store: done or not; to set a key to the same again does no harm */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)

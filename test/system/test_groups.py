@@ -231,7 +231,12 @@ def test_nodes_that_are_restarted_one_by_one_lose_nothing(build):
     with trial(cluster) as tried:
         for node in cluster:
             tried.strikes()
+            before = node.member(node.node)["incarnation"]
             node.stop()
             node.start()
+            # Until then what is told of it is of the run that has ended.
+            wait_until(
+                lambda node=node, before=before: all(n.member(node.node)["incarnation"] > before for n in cluster),
+                20, f"all know that {node.node} began again")
             cluster.whole()
     assert not cluster["a"].facts("failover-began")

@@ -199,10 +199,10 @@ def test_no_quorum_no_order(three):
     for node in gone:
         node.kill()
     wait_until(lambda: not left.view()["quorum"], 20, "it is alone")
-    assert "no leader" in left.said("switchover", "data", "--timeout", "500ms", code=6)
-    left.said("failover", "data", "--yes-i-accept-loss", "--timeout", "500ms", code=6)
-    left.said("pause", "data", "--timeout", "500ms", code=6)
-    assert left.order("switchover", "data", "--timeout", "500ms", code=6)["error"]
+    assert "no leader" in left.said("switchover", "data", "--timeout", "3s", code=6)
+    left.said("failover", "data", "--yes-i-accept-loss", "--timeout", "3s", code=6)
+    left.said("pause", "data", "--timeout", "3s", code=6)
+    assert left.order("switchover", "data", "--timeout", "3s", code=6)["error"]
 
 
 def test_failovers_tell_what_took_how_long(three):

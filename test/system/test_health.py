@@ -139,7 +139,7 @@ def test_checks_leave_no_connections_behind(system):
     """A check is closed with a reset, so neither side keeps it for a minute."""
     backend = system.nginx("a")
     nines, _ = balance(system, backend, interval="20ms", timeout="20ms")
-    wait_until(lambda: verdict(nines, backend)["check"]["checks"] > 50, 20, "fifty checks")
+    wait_until(lambda: (verdict(nines, backend)["check"] or {"checks": 0})["checks"] > 50, 20, "fifty checks")
     host, port = split(backend.address)
     ours = "".join(f"{int(part):02X}" for part in reversed(host.split("."))) + f":{port:04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
