@@ -279,7 +279,7 @@ static void on_data(struct engine_sim *e, const struct engine_message *m)
     uint32_t before = e->count;
 
     if (e->role != ENGINE_SECONDARY || m->epoch != e->epoch || m->session != e->session ||
-        m->epoch < e->floor || m->from != e->primary)
+        m->epoch < e->floor || m->from != e->primary || e->deaf_until > world_of(e)->now)
         return;
     e->met_it = true;
     e->met = m->outcome;

@@ -101,7 +101,7 @@ struct engine_sim {
 
     /* The process. */
     bool running;
-    int64_t ready_at, stuck_until, slow_until, refuses_until, lame_until;
+    int64_t ready_at, stuck_until, slow_until, refuses_until, lame_until, deaf_until;
     uint32_t slowness;
     enum engine_stumble stumbles;
     uint32_t run, session;

@@ -411,7 +411,34 @@ static bool is_stranded(struct groups_sim *g, uint32_t slot)
     return false;
 }
 
-/* Nobody may be named without a person, or nobody is believed what he has after a lie: then that is said, and a person says so. */
+static struct position position_at(const struct engine_sim *e)
+{
+    return (struct position){e->count ? e->log[e->count - 1].epoch : 0, e->count};
+}
+
+/* Asynchronously: whoever is left in the set lacks more of what somebody has than the file lets one lack. */
+static bool too_far_behind(struct groups_sim *g, uint32_t slot)
+{
+    const struct sim_truth *truth = &g->truth[slot];
+    struct position most = {0};
+
+    if (truth->body.mode != GROUP_ASYNC)
+        return false;
+    for (uint32_t i = 0; i < g->sim->plan.hosts; i++)
+        if (position_compare(position_at(g->engines[slot][i]), most) > 0)
+            most = position_at(g->engines[slot][i]);
+    for (uint32_t i = 0; i < truth->body.in_sync.count; i++) {
+        uint32_t host = host_of_member(truth, truth->body.in_sync.lives[i].member);
+
+        if (counts(g, slot, truth->body.in_sync.lives[i]) &&
+            position_at(g->engines[slot][host]).offset + g->plan[slot].failover.max_lag_bytes >=
+                most.offset)
+            return false;
+    }
+    return true;
+}
+
+/* Nobody may be named without a person, is believed what he has after a lie, or is near enough: then that is said, and a person says so. */
 static void mend(struct groups_sim *g, uint32_t slot)
 {
     struct sim_truth *truth = &g->truth[slot];
@@ -421,7 +448,8 @@ static void mend(struct groups_sim *g, uint32_t slot)
     for (uint32_t i = 0; i < g->sim->plan.hosts; i++)
         people += g->host[i].people;
     if (!truth->known || people > 0 || counts(g, slot, group_primary(&truth->body)) ||
-        (!groups_nobody_left(g, slot) && !(truth->lied && is_stranded(g, slot))))
+        (!groups_nobody_left(g, slot) &&
+         !((truth->lied || too_far_behind(g, slot)) && is_stranded(g, slot))))
         return;
     truth->ordered_loss = groups_order_loss(g, slot);
 }

@@ -307,6 +307,14 @@ static void configure(struct groups_host *host)
     groups_configure(host->groups, list, host->owner->groups);
 }
 
+/* Who holds no data of a group runs no process for it. */
+static void end_engine(struct groups_host *host, uint32_t slot)
+{
+    engine_sim_orphan(&host->part[slot].engine);
+    engine_sim_kill(&host->part[slot].engine);
+    engine_sim_fence(&host->part[slot].engine, INT64_MAX);
+}
+
 void groups_reload(struct groups_host *host)
 {
     bool was[SIM_GROUPS_MAX];
@@ -318,13 +326,9 @@ void groups_reload(struct groups_host *host)
     if (!host->groups)
         return;
     configure(host);
-    /* Who holds no data of it runs no process for it. */
     for (uint32_t slot = 0; slot < host->owner->groups; slot++)
-        if (was[slot] && !is_member(host, slot)) {
-            engine_sim_orphan(&host->part[slot].engine);
-            engine_sim_kill(&host->part[slot].engine);
-            engine_sim_fence(&host->part[slot].engine, INT64_MAX);
-        }
+        if (was[slot] && !is_member(host, slot))
+            end_engine(host, slot);
 }
 
 /* ---- the agent's life ---- */
@@ -350,7 +354,9 @@ static void begun(struct sim_node *node)
         host->part[slot].file = host->owner->files[slot] - 1;
     configure(host);
     for (uint32_t slot = 0; slot < host->owner->groups; slot++)
-        if (is_member(host, slot) && host->part[slot].engine.running)
+        if (!is_member(host, slot))
+            end_engine(host, slot); /* the file has changed while no agent was there */
+        else if (host->part[slot].engine.running)
             groups_process(host->groups, slot, true, "");
 }
 

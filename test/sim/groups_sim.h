@@ -108,7 +108,8 @@ enum { SIM_FILES = 64 };
 
 struct groups_faults {
     struct rng rng;
-    struct sim_event next;
+    struct sim_event next, then; /* then: what follows when one receives nothing, in its group */
+    uint32_t slot;
     uint32_t kinds;
     int64_t every_ns;
 };
