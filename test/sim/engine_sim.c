@@ -295,9 +295,8 @@ static void on_data(struct engine_sim *e, const struct engine_message *m)
             append(e, m->record[i]);
     if (e->linked && e->count >= e->end && e->synced == e->count)
         believe(e);
-    if (e->count != before && e->count < m->end && m->records == ENGINE_BATCH)
-        pull(e);
-    else if (e->count != before && !e->rules.durable)
+    if (e->count != before &&
+        (!e->rules.durable || (e->count < m->end && m->records == ENGINE_BATCH)))
         pull(e);
 }
 

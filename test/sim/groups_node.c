@@ -317,7 +317,7 @@ static void end_engine(struct groups_host *host, uint32_t slot)
 
 void groups_reload(struct groups_host *host)
 {
-    bool was[SIM_GROUPS_MAX];
+    bool was[SIM_GROUPS_MAX] = {0};
 
     for (uint32_t slot = 0; slot < host->owner->groups; slot++) {
         was[slot] = is_member(host, slot);
