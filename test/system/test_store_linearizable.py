@@ -41,16 +41,19 @@ def recorder_of(cluster, **options):
 
 
 def linearizable(cluster, *faults):
-    """One fault after the other, each at whoever is the primary then."""
+    """One fault after the other, each at whoever is the primary then. What was seen is judged also when the cluster does not come back."""
     cluster.whole()
-    with recorder_of(cluster) as recorder:
-        for fault in faults:
+    recorder = recorder_of(cluster)
+    try:
+        with recorder:
+            for fault in faults:
+                recorder.goes_on()
+                fault(Struck(cluster, recorder))
+                cluster.whole()
             recorder.goes_on()
-            fault(Struck(cluster, recorder))
-            cluster.whole()
-        recorder.goes_on()
-    print(recorder)
-    counts = judge(recorder)
+    finally:
+        print(recorder)
+        counts = judge(recorder)
     for kind in ("get", "set", "cas"):
         assert counts[f"{kind} done"] > 100, recorder
 
