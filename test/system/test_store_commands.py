@@ -18,7 +18,7 @@ PARTS = ["STRINGS", "STRINGS_AGAINST_OTHERS", "KEYS", "HASHES", "SETS", "LISTS",
 @pytest.fixture
 def talks(system):
     """With the store and with a redis-server, both empty."""
-    server = Redis(system.timeline, "redis", system.address(), system.folder / "redis")
+    server = system.own(Redis(system.timeline, "redis", system.address(), system.folder / "redis"))
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(contextlib.closing(talk)) for talk in (ToolTalk(), RedisTalk(server.address))]
 
