@@ -4,11 +4,15 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
+
+import yaml
 
 from clusters import Cluster, Node
 from distributed import Distant, Distributed
@@ -212,6 +216,16 @@ class Grouped:
             f"include {TOP}/engines/redis.conf\nappendfsync {'always' if durable else 'everysec'}\n"
         )
         return file
+
+    def refuses(self, what, sentence, group="data"):
+        """Such a group is refused before anything runs, with a sentence and its place in the file."""
+        self.groups[group] = what
+        file = self.system.folder / "wrong.yaml"
+        file.write_text(yaml.safe_dump({"cluster": "test", **self.config("a")}))
+        done = subprocess.run([BINARY, "check", "-c", file, "--node", "a"], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 78
+        assert sentence in done.stderr
+        assert re.search(r"wrong\.yaml:\d+:\d+$", done.stderr, re.M), done.stderr
 
     # ---- what they are ----
 

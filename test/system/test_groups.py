@@ -1,14 +1,11 @@
 """Groups of real redis-servers: they come up, tell the same from every node, follow their file, and bear with bad engines."""
 
 import json
-import re
-import subprocess
 
 import pytest
-import yaml
 
 from groups import TIMING, Nearby, trial
-from harness import BINARY, wait_until
+from harness import wait_until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.seconds(120)]
 
@@ -120,13 +117,7 @@ def test_a_group_comes_and_goes(build):
 )
 def test_a_wrong_group_is_refused_with_its_place_and_a_sentence(system, what, sentence):
     cluster = Nearby(system)
-    cluster.groups["data"] = what
-    file = system.folder / "wrong.yaml"
-    file.write_text(yaml.safe_dump({"cluster": "test", **cluster.config("a")}))
-    done = subprocess.run([BINARY, "check", "-c", file, "--node", "a"], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 78
-    assert sentence in done.stderr
-    assert re.search(r"wrong\.yaml:\d+:\d+$", done.stderr, re.M), done.stderr
+    cluster.refuses(what, sentence)
 
 
 def test_a_reload_with_a_wrong_group_changes_nothing(build):

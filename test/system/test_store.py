@@ -9,8 +9,7 @@ import subprocess
 import network as networks
 import pytest
 import redis
-import yaml
-from harness import BINARY, wait_until
+from harness import wait_until
 from stores import Stores, client_of, store_of
 
 pytestmark = [pytest.mark.heavy, pytest.mark.seconds(120)]
@@ -259,9 +258,4 @@ def test_a_checkpoint_that_finds_no_room_is_said_and_made_when_there_is(build):
 )
 def test_what_a_store_cannot_have_is_refused_with_a_sentence(system, what, sentence):
     cluster = Stores(system)
-    cluster.groups["data"] = what
-    file = system.folder / "wrong.yaml"
-    file.write_text(yaml.safe_dump({"cluster": "test", **cluster.config("a")}))
-    done = subprocess.run([BINARY, "check", "-c", file, "--node", "a"], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 78
-    assert sentence in done.stderr
+    cluster.refuses(what, sentence)
