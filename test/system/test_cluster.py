@@ -203,7 +203,7 @@ def test_a_node_whose_log_is_gone_serves_and_takes_no_part_until_it_comes_back_a
     assert said.startswith("serving: yes")
     assert "none of its segments is there" in said
     assert not list(folder.glob("log-*")), "no empty log takes its place"
-    assert not three[leader].member(lost)["linked"]
+    wait_until(lambda: not three[leader].member(lost)["linked"], 10, "the leader shows that it is gone")
     three[lost].stop()
     shutil.rmtree(folder)
     three[lost].start()
