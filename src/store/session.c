@@ -167,7 +167,7 @@ static void keep_reader(struct desk *desk, struct session *session)
     desk->reader = fresh;
 }
 
-static void drop_reader(struct session *session)
+void session_drop_reader(struct session *session)
 {
     reader_free(session->reader);
     session->reader = NULL;
@@ -340,7 +340,7 @@ void session_close(struct desk *desk, struct session *session)
         record_exec_fini(&session->extra->exec);
         free(session->extra);
     }
-    drop_reader(session);
+    session_drop_reader(session);
     buf_fini(&session->in);
     buf_fini(&session->out);
     list_remove(&session->node);
@@ -553,18 +553,18 @@ static size_t run(struct desk *desk, struct session *session, struct bytes bytes
                 protocol_error(desk, session, reader->parser.why, bytes_skip(left, reader->at));
             else
                 (void)session_stall(desk, session, STALL_PENDING);
-            drop_reader(session);
+            session_drop_reader(session);
             break;
         }
         if (look_at(desk, session, reader) == STEP_STALL) {
-            drop_reader(session);
+            session_drop_reader(session);
             break;
         }
         if (session->kept)
             session->parsed += reader->at;
         else
             done += reader->at;
-        drop_reader(session);
+        session_drop_reader(session);
     }
     return done;
 }

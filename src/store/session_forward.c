@@ -179,6 +179,8 @@ static void rewind_to_refused(struct desk *desk, struct session *session)
         skip -= item.depth > 0 || item.kind == RESP_BULK; /* empty ones count as none */
     }
     buf_drop(&session->in, at);
+    /* Of a request behind them a part may have been read, from where it no longer begins. */
+    session_drop_reader(session);
     session->parsed = 0;
     session->pending = session->pending_bytes = session->refused = 0;
     session->answered = session->base = session->sent;

@@ -34,6 +34,8 @@ void desk_run_ready(struct desk *desk);
 void session_answered(struct desk *desk, struct session *session,
                       uint32_t bytes);                        /* one of its pending writes */
 void session_end(struct desk *desk, struct session *session); /* close when `out` has gone */
+/* What was read of a request that is not whole is read again. */
+void session_drop_reader(struct session *session);
 struct session_extra *session_extra(struct session *session); /* NULL: no memory */
 void session_error(struct desk *desk, struct session *session, const char *text);
 

@@ -125,6 +125,26 @@ static void asks_again_for_what_was_not_taken(void **state)
     assert_string_equal(heard(&w->two), "+OK +QUEUED *1 +OK ");
 }
 
+/* What was read of the request behind it began elsewhere. */
+static void reads_again_what_follows_what_was_not_taken(void **state)
+{
+    struct world *w = *state;
+
+    w->a.view.writable = w->a.view.established = false;
+    say(&w->b, &w->one, "SET k v\r\n*101\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n");
+    for (int i = 0; i < 98; i++)
+        say(&w->b, &w->one, "$1\r\nx\r\n");
+    assert_non_null(w->one.reader);
+    deliver(w);
+    deliver(w);
+    assert_int_equal(w->one.stall, STALL_PRIMARY);
+    w->a.view.writable = w->a.view.established = true;
+    pass_ms(&w->b, 100);
+    say(&w->b, &w->one, "$4\r\nlast\r\nLINDEX l 0\r\nLINDEX l -1\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one), "+OK :99 $1 x $4 last ");
+}
+
 static void repeats_nothing_that_was_overtaken(void **state)
 {
     struct world *w = *state;
@@ -263,6 +283,7 @@ int main(void)
         TEST(says_unknown_of_writes_whose_primary_is_lost),
         TEST(takes_a_late_answer_for_nobodys),
         TEST(asks_again_for_what_was_not_taken),
+        TEST(reads_again_what_follows_what_was_not_taken),
         TEST(repeats_nothing_that_was_overtaken),
         TEST(gives_up_what_is_never_answered),
         TEST(reads_here_what_is_fresh_enough),
