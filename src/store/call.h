@@ -86,6 +86,12 @@ struct command {
 
 /* ---- replies: what version 2 and 3 have in common, and where they differ ---- */
 
+/* False: nobody reads more of it. Whoever replies as often as a client says asks before each time. */
+static inline bool reply_is_wanted(const struct call *call)
+{
+    return call->out && !call->out->full;
+}
+
 void reply_ok(struct call *call);
 void reply_simple(struct call *call, const char *text);
 /* A whole error, its code first: "ERR syntax error". One line. */

@@ -300,7 +300,7 @@ static void reply_repeating(struct call *call, const struct map *map, uint64_t c
 {
     struct bytes field, value;
 
-    for (; count > 0 && !(call->out && call->out->full); count--) {
+    for (; count > 0 && reply_is_wanted(call); count--) {
         map_random(map, call->chance, &field, &value);
         reply_field(call, field, value, with_values);
     }

@@ -275,7 +275,7 @@ static void run_srandmember(struct call *call)
         count = all;
     reply_array(call, count);
     if (number < 0)
-        for (; count > 0 && !(call->out && call->out->full); count--)
+        for (; count > 0 && reply_is_wanted(call); count--)
             reply_bulk(call, set_at(set, rng_below(call->chance, all)));
     else if (count > 0 && count <= all / 3)
         reply_distinct(call, set, count);

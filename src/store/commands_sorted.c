@@ -442,7 +442,7 @@ static void run_zrandmember(struct call *call)
         count = all;
     reply_array(call, with_scores && !call->version3 ? 2 * count : count);
     if (number < 0)
-        for (; count > 0 && !(call->out && call->out->full); count--)
+        for (; count > 0 && reply_is_wanted(call); count--)
             sorted_reply_one(call, at_rank(sorted, rng_below(call->chance, all)), with_scores);
     else if (count > 0)
         reply_selected(call, sorted, count, with_scores);

@@ -299,6 +299,20 @@ static void sends_no_reply_that_is_not_wanted(void **state)
     assert_string_equal(heard(&w->one), "+OK $1 w ");
 }
 
+/* As many times as a client says would be for ever. */
+static void repeats_nothing_that_nobody_hears(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "SADD s a\r\nHSET h f v\r\nZADD z 1 m\r\nCLIENT REPLY OFF\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "SRANDMEMBER s -9000000000000000000\r\n");
+    say(&w->a, &w->one, "HRANDFIELD h -9000000000000000000\r\n");
+    say(&w->a, &w->one, "ZRANDMEMBER z -9000000000000000000\r\n");
+    say(&w->a, &w->one, "CLIENT REPLY ON\r\nPING\r\n");
+    assert_string_equal(heard(&w->one), ":1 :1 :1 +OK +PONG ");
+}
+
 static void speaks_version_three_when_asked(void **state)
 {
     struct world *w = *state;
@@ -427,6 +441,7 @@ int main(void)
         TEST(executes_a_transaction_as_one_record),
         TEST(executes_nothing_when_a_watched_key_was_changed),
         TEST(sends_no_reply_that_is_not_wanted),
+        TEST(repeats_nothing_that_nobody_hears),
         TEST(speaks_version_three_when_asked),
         TEST(lets_clients_wait_while_paused),
         TEST(closes_idle_clients_and_those_that_are_killed),
