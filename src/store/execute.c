@@ -51,6 +51,8 @@ static bool take_words(struct execution *execution, struct record *record, uint3
 /* The command whose words were taken. */
 static void run(struct execution *execution, struct call *call, uint32_t count)
 {
+    struct rng chance;
+
     call->words = execution->words;
     call->count = count;
     call->command = command_of_record(call->words, count);
@@ -60,8 +62,13 @@ static void run(struct execution *execution, struct call *call, uint32_t count)
             command_refuse(call->out, call->command, call->words, count);
     } else if (call->command->flags & COMMAND_SESSION) {
         execution->own(execution->context, call);
-    } else {
+    } else if (call->command->flags & COMMAND_WRITE) {
         command_run(call);
+    } else {
+        /* How much chance it takes is each member's own, and must not be what the next command finds. */
+        chance = execution->chance;
+        command_run(call);
+        execution->chance = call->position ? chance : execution->chance;
     }
 }
 
@@ -124,8 +131,8 @@ void execute_record(struct execution *execution, uint64_t position, struct bytes
                         .notices = execution->notices};
     struct record record;
 
-    rng_seed(&execution->chance, position);
-    execution->position = position ? position : execution->position;
+    if (position > 0)
+        rng_seed(&execution->chance, position);
     if (!record_read(bytes, &record)) {
         reply_error(&call, "ERR the record is malformed");
         return;

@@ -21,8 +21,7 @@ struct execution {
     void *context;
     int64_t
         time_ms; /* of the last record: the next one's is not less. It belongs to the state, and to its checkpoint */
-    uint64_t position;
-    struct rng chance;   /* of the record under way */
+    struct rng chance;   /* of the record under way; seeded by whoever owns this, for what only reads */
     struct bytes *words; /* of the command under way; owned */
     uint32_t words_cap;
 };

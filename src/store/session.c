@@ -254,6 +254,7 @@ bool desk_open(struct desk *desk, const struct desk_options *options, struct err
                           .started_ms = options->now_ms};
     desk->execution = (struct execution){.space = options->space, .own = run_own, .context = desk};
     rng_seed(&desk->chance, options->seed);
+    rng_seed(&desk->execution.chance, rng_next(&desk->chance));
     list_init(&desk->sessions);
     list_init(&desk->dirty);
     list_init(&desk->ready);

@@ -212,6 +212,42 @@ static void reads_no_less_than_the_session_has_seen(void **state)
     assert_string_equal(heard(&w->one), "$1 v ");
 }
 
+/* How much chance a read takes is each member's own: where nobody hears it takes none. */
+static void pops_the_same_behind_what_only_reads(void **state)
+{
+    struct world *w = *state;
+    struct buf here, there;
+
+    buf_init(&here, 4096);
+    buf_init(&there, 4096);
+    say(&w->b, &w->one, "SADD s 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\r\nMULTI\r\n");
+    say(&w->b, &w->one, "SRANDMEMBER s -3\r\nSPOP s 8\r\nEXEC\r\n");
+    settle(w);
+    value_write(&there, space_spot(w->a.space, BYTES("s")).entry);
+    value_write(&here, space_spot(w->b.space, BYTES("s")).entry);
+    assert_true(bytes_equal(buf_bytes(&here), buf_bytes(&there)));
+    buf_fini(&here);
+    buf_fini(&there);
+}
+
+static void finds_another_one_at_random_each_time(void **state)
+{
+    struct world *w = *state;
+    uint32_t found[4] = {0}, different = 0;
+
+    say(&w->b, &w->one, "SADD s 0 1 2 3\r\n");
+    settle(w);
+    heard(&w->one);
+    for (int i = 0; i < 64; i++) {
+        say(&w->b, &w->one, "SRANDMEMBER s\r\n");
+        settle(w);
+        found[heard(&w->one)[3] - '0']++;
+    }
+    for (int i = 0; i < 4; i++)
+        different += found[i] > 0;
+    assert_int_equal(different, 4);
+}
+
 static void tells_listeners_of_all_members(void **state)
 {
     struct world *w = *state;
@@ -288,6 +324,8 @@ int main(void)
         TEST(gives_up_what_is_never_answered),
         TEST(reads_here_what_is_fresh_enough),
         TEST(reads_no_less_than_the_session_has_seen),
+        TEST(pops_the_same_behind_what_only_reads),
+        TEST(finds_another_one_at_random_each_time),
         TEST(tells_listeners_of_all_members),
         TEST(has_the_same_users_on_all_members),
         TEST(keeps_users_and_time_in_the_checkpoint),
