@@ -21,7 +21,8 @@ struct execution {
     void *context;
     int64_t
         time_ms; /* of the last record: the next one's is not less. It belongs to the state, and to its checkpoint */
-    struct rng chance;   /* of the record under way; seeded by whoever owns this, for what only reads */
+    /* Of the record under way; seeded by the owner, for what only reads. */
+    struct rng chance;
     struct bytes *words; /* of the command under way; owned */
     uint32_t words_cap;
 };

@@ -27,8 +27,8 @@ struct sender {
 
 struct remote {
     struct sender sender;
-    uint32_t member;
-    uint32_t next; /* of those that are free */
+    uint32_t member; /* 0: nobody there waits for it any more */
+    uint32_t next;   /* of those that are free */
     bool version3;
 };
 
@@ -251,15 +251,30 @@ void forward_lose(struct desk *desk, struct session *session)
     settle(desk, session);
 }
 
+/* Whoever asked over a link that is gone was told so. Its numbers may be used anew, by a process that was started again: what is answered late must not reach another one's client. */
+static void forget_remotes(struct desk *desk, uint32_t member)
+{
+    for (uint32_t i = 0; i < desk->remote_fresh; i++)
+        if (desk->remotes[i].member == member)
+            desk->remotes[i].member = 0;
+}
+
+static void lose_all(struct desk *desk, uint32_t member)
+{
+    list_each (node, &desk->sessions) {
+        struct session *session = container_of(node, struct session, node);
+
+        if (session->pending > 0 && session->route == member)
+            forward_lose(desk, session);
+    }
+}
+
 void desk_linked(struct desk *desk, uint32_t member, bool up)
 {
-    if (!up)
-        list_each (node, &desk->sessions) {
-            struct session *session = container_of(node, struct session, node);
-
-            if (session->pending > 0 && session->route == member)
-                forward_lose(desk, session);
-        }
+    if (!up) {
+        forget_remotes(desk, member);
+        lose_all(desk, member);
+    }
     desk_wake_all(desk, STALL_PRIMARY);
     desk_run_ready(desk);
 }
@@ -321,7 +336,8 @@ void forward_finish(struct desk *desk, uint64_t cookie, uint64_t position, struc
     uint32_t index = (uint32_t)cookie;
     struct remote *remote = &desk->remotes[index];
 
-    send_answer(desk, remote->member, remote->sender, OUTCOME_DONE, position, reply);
+    if (remote->member != 0)
+        send_answer(desk, remote->member, remote->sender, OUTCOME_DONE, position, reply);
     give_remote(desk, index);
 }
 
@@ -330,7 +346,8 @@ void forward_unknown(struct desk *desk, uint64_t cookie)
     uint32_t index = (uint32_t)cookie;
     struct remote *remote = &desk->remotes[index];
 
-    send_answer(desk, remote->member, remote->sender, OUTCOME_UNKNOWN, 0, (struct bytes){0});
+    if (remote->member != 0)
+        send_answer(desk, remote->member, remote->sender, OUTCOME_UNKNOWN, 0, (struct bytes){0});
     give_remote(desk, index);
 }
 

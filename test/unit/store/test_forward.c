@@ -108,6 +108,27 @@ static void takes_a_late_answer_for_nobodys(void **state)
     assert_string_equal(heard(&w->one), "$1 x ");
 }
 
+/* A member that was started again numbers its clients' requests as it did before. */
+static void gives_no_client_the_answer_of_another_life(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "SET k old\r\n");
+    deliver(w);
+    session_close(&w->b.desk, &w->one);
+    session_close(&w->b.desk, &w->two);
+    table_close(&w->b);
+    desk_linked(&w->a.desk, 2, false);
+    table_open(&w->b, 2, false);
+    desk_linked(&w->a.desk, 2, true);
+    come(&w->b, &w->one);
+    come(&w->b, &w->two);
+    say(&w->b, &w->one, "INCR n\r\n");
+    commit(&w->a); /* of what was sent on before, alone */
+    settle(w);
+    assert_string_equal(heard(&w->one), ":1 ");
+}
+
 static void asks_again_for_what_was_not_taken(void **state)
 {
     struct world *w = *state;
@@ -318,6 +339,7 @@ int main(void)
         TEST(speaks_the_clients_version),
         TEST(says_unknown_of_writes_whose_primary_is_lost),
         TEST(takes_a_late_answer_for_nobodys),
+        TEST(gives_no_client_the_answer_of_another_life),
         TEST(asks_again_for_what_was_not_taken),
         TEST(reads_again_what_follows_what_was_not_taken),
         TEST(repeats_nothing_that_was_overtaken),
