@@ -70,6 +70,7 @@ static void run_flush(struct call *call)
         reply_syntax(call);
         return;
     }
+    space_note_clear(call->space, call->position);
     space_clear(call->space);
     notice(call->notices, NOTICE_FLUSHED, "", (struct bytes){0});
     reply_ok(call);

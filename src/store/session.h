@@ -249,6 +249,6 @@ void desk_epoch_record(struct desk *desk, struct buf *out);
 /* Deadlines, idle clients, expired keys and eviction. In how many milliseconds it wants to be called again. */
 int64_t desk_tick(struct desk *desk);
 
-/* What belongs to the state and is not in the space: users and the time. For the checkpoint. */
+/* What belongs to the state besides the space's keys: users, the time, and what WATCH needs of keys that are gone. For the checkpoint. */
 void desk_save(const struct desk *desk, struct buf *out);
 MUST_USE bool desk_load(struct desk *desk, struct bytes bytes);

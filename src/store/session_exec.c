@@ -85,7 +85,7 @@ enum step handle_watch(struct desk *desk, struct session *session, struct call *
         reply_error(call, "ERR WATCH inside MULTI is not allowed");
         return STEP_DONE;
     }
-    /* Of a member that is behind it is an older version, so that EXEC refuses rather than overlooks. */
+    /* Of a member that is behind it is an older version, of a key that is not there too, so that EXEC refuses rather than overlooks. */
     for (uint32_t i = 1; i < call->count; i++)
         if (!record_exec_watch(&extra->exec, call->words[i],
                                space_version(call->space, call->words[i], call->now_ms))) {

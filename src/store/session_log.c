@@ -13,7 +13,7 @@ enum {
     TICK_SOON_MS = 10, /* while somebody waits for what only time tells */
     LOST_MS = 5000,    /* beyond `hold`, after which an answer is no longer waited for */
     TIDY_MAX = 16,
-    SAVED_VERSION = 1,
+    SAVED_VERSION = 2,
     SAVED_RULES_MAX = 2 << 20,
     RULES_MAX = 8192,
 };
@@ -236,6 +236,7 @@ void desk_save(const struct desk *desk, struct buf *out)
 
     pack_u32(out, SAVED_VERSION);
     pack_u64(out, (uint64_t)desk->execution.time_ms);
+    space_gone_write(out, desk->execution.space);
     for (const struct user *user = NULL; (user = users_next(desk->users, user));) {
         buf_init(&rules, SAVED_RULES_MAX);
         user_write_rules(user, &rules);
@@ -271,6 +272,7 @@ bool desk_load(struct desk *desk, struct bytes bytes)
     if (unpack_u32(&in) != SAVED_VERSION)
         return false;
     time_ms = (int64_t)unpack_u64(&in);
+    space_gone_read(desk->execution.space, &in);
     desk_forget_users(desk);
     while (!in.bad && in.left.len > 0) {
         struct bytes name = unpack_bytes8(&in), rules = unpack_take(&in, unpack_u32(&in));

@@ -124,13 +124,6 @@ struct spot space_spot(const struct space *space, struct bytes name)
     return (struct spot){name, hash, table_find(&space->keys, hash, name)};
 }
 
-uint64_t space_version(const struct space *space, struct bytes name, int64_t now_ms)
-{
-    struct spot spot = space_spot(space, name);
-
-    return spot.entry && !entry_expired(spot.entry, now_ms) ? spot.entry->version : 0;
-}
-
 void space_clock(struct space *space, int64_t now_ms)
 {
     space->now_ms = now_ms;
@@ -338,6 +331,7 @@ static void take_out(struct space *space, struct spot *spot)
 
     cut_before_change(space, entry, spot->hash);
     cut_note_delete(space, entry_name(entry));
+    gone_note(space, entry_name(entry), entry->version);
     if (entry->timed) {
         list_remove(&entry_timing(entry)->node);
         space->wheel.count--;

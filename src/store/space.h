@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/list.h"
+#include "base/pack.h"
 #include "base/rng.h"
 #include "store/heap.h"
 
@@ -22,6 +23,7 @@ struct space;
 enum {
     SPACE_KEY_BYTES_MAX = 65535,
     SPACE_VALUE_BYTES_MAX = 8 << 20, /* of one string, field or member */
+    SPACE_GONE = 4096,
 };
 
 struct space_options {
@@ -37,8 +39,11 @@ uint64_t
 space_count(const struct space *space); /* keys, those that have expired and are still there too */
 uint64_t space_timed_count(const struct space *space); /* those that expire */
 uint64_t space_bytes(const struct space *space);       /* of memory, garbage included */
-/* Of the record that changed the key last; 0: there is no such key at this time. */
-uint64_t space_version(const struct space *space, struct bytes name, int64_t now_ms);
+/* Of the record that changed the key last. Of a key that is not there at this time something else, which is not the same any more when there was one meanwhile (space_gone.c). */
+uint64_t space_version(struct space *space, struct bytes name, int64_t now_ms);
+/* What it needs for that belongs to the state besides the keys: SPACE_GONE * 8 bytes. */
+void space_gone_write(struct buf *out, const struct space *space);
+void space_gone_read(struct space *space, struct unpack *in);
 
 /*
  * Frees some of what was deleted in large pieces, some tens of microseconds at a time. True: there is more. To be called once a turn, and in a loop while idle.
@@ -219,6 +224,8 @@ void *space_take_value(struct space *space, struct spot *spot);
 /* A value that no key has, however large. */
 void space_discard(struct space *space, enum value_type type, void *value);
 void space_clear(struct space *space);
+/* Before it, where a record does it. */
+void space_note_clear(struct space *space, uint64_t position);
 
 /* Some entries, and the cursor to go on with; 0: the end. */
 typedef void space_visit(void *context, struct entry *entry);

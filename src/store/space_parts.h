@@ -81,6 +81,7 @@ struct space {
     bool whole_next;
     struct changes changes;
     struct cut cut;
+    uint64_t gone[SPACE_GONE]; /* space_gone.c */
 };
 
 /* Before an entry is changed or deleted: its copy for the cut, if it has not been taken. */
@@ -93,6 +94,8 @@ bool cut_takes_table(struct space *space, struct table *table);
 void cut_note_clear(struct space *space);
 void cut_fini(struct space *space);
 
+/* A key of this version goes. */
+void gone_note(struct space *space, struct bytes name, uint64_t version);
 size_t entry_size(const struct entry *entry);
 void garbage_add(struct space *space, enum value_type type, void *value);
 /* Frees an entry and its value; it is in no table and no wheel. */

@@ -317,6 +317,7 @@ static void keeps_users_and_time_in_the_checkpoint(void **state)
 
     buf_init(&saved, 1 << 20);
     buf_init(&again, 1 << 20);
+    say(&w->b, &w->one, "SET k v\r\nDEL k\r\n");
     say(&w->b, &w->one, "ACL SETUSER bob on >pw ~k:* %R~r:* &c +@read -keys +client|id\r\n");
     settle(w);
     desk_save(&w->a.desk, &saved);
@@ -325,6 +326,8 @@ static void keeps_users_and_time_in_the_checkpoint(void **state)
     desk_save(&c.desk, &again);
     assert_true(bytes_equal(buf_bytes(&saved), buf_bytes(&again)));
     assert_int_equal(c.desk.execution.time_ms, w->a.desk.execution.time_ms);
+    assert_true(space_version(c.space, BYTES("k"), 1) == space_version(w->a.space, BYTES("k"), 1));
+    assert_false(space_version(c.space, BYTES("k"), 1) == space_version(c.space, BYTES("l"), 1));
     assert_false(desk_load(&c.desk, bytes_take(buf_bytes(&saved), saved.len - 1)));
     table_close(&c);
     buf_fini(&saved);

@@ -284,6 +284,32 @@ static void executes_nothing_when_a_watched_key_was_changed(void **state)
     assert_string_equal(heard(&w->one), "+OK +OK +OK +QUEUED *1 +OK ");
 }
 
+static void executes_nothing_when_a_watched_key_came_and_went(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "WATCH k\r\n");
+    say(&w->a, &w->two, "SET k v\r\nDEL k\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "MULTI\r\nSET k mine\r\nEXEC\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK +OK +QUEUED *-1 ");
+    say(&w->a, &w->two, "SET e v PX 10\r\n");
+    commit(&w->a);
+    heard(&w->two);
+    w->a.desk.wall_ms += 11;
+    say(&w->a, &w->one, "WATCH k e\r\n"); /* it has expired, and is still there */
+    say(&w->a, &w->two, "DEL e\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "MULTI\r\nSET k mine\r\nEXEC\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "WATCH l\r\nMULTI\r\nSET l v\r\n");
+    say(&w->a, &w->two, "FLUSHALL\r\n");
+    say(&w->a, &w->one, "EXEC\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK +OK +QUEUED *1 +OK +OK +OK +QUEUED *-1 ");
+}
+
 static void sends_no_reply_that_is_not_wanted(void **state)
 {
     struct world *w = *state;
@@ -440,6 +466,7 @@ int main(void)
         TEST(replies_nothing_to_whoever_has_gone),
         TEST(executes_a_transaction_as_one_record),
         TEST(executes_nothing_when_a_watched_key_was_changed),
+        TEST(executes_nothing_when_a_watched_key_came_and_went),
         TEST(sends_no_reply_that_is_not_wanted),
         TEST(repeats_nothing_that_nobody_hears),
         TEST(speaks_version_three_when_asked),
