@@ -54,6 +54,7 @@ enum stall {
     STALL_ANSWER,  /* a request that went on alone has no answer yet */
     STALL_POSITION, /* this member has not executed what the client has seen, or has not heard lately */
     STALL_ROOM,     /* the ledger takes nothing now */
+    STALL_MEMORY, /* memory is full, and something is being evicted */
     STALL_PAUSED, /* CLIENT PAUSE */
     STALL_OUTPUT, /* it does not read its replies */
     STALL_COPIES, /* WAIT */
@@ -199,7 +200,8 @@ struct desk {
     struct buf record, message, scratch, channel;
     int64_t paused_until_ms;
     bool paused_writes_only;
-    bool expiring; /* a record about expired or evicted keys is under way */
+    bool expiring;     /* a record about expired or evicted keys is under way */
+    bool nothing_goes; /* memory is full, and no key may be evicted */
     struct desk_counts counts;
     char run_id[41];
     struct desk_member members[GROUP_MEMBERS_MAX];

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { SHOWN_MAX = 256 };
+enum { SHOWN_MAX = 256, MEMORY_SLACK = 16 };
 
 /* ---- how this member stands ---- */
 
@@ -32,13 +32,29 @@ int64_t desk_record_time(struct desk *desk)
     return desk->wall_ms > desk->execution.time_ms ? desk->wall_ms : desk->execution.time_ms;
 }
 
-bool desk_is_out_of_memory(struct desk *desk)
+/* Where something is evicted it may be a little more, for as long as that takes. */
+bool desk_fits(const struct desk *desk)
 {
-    bool out = desk->settings.memory_max > 0 && desk->settings.policy == POLICY_NONE &&
-               space_bytes(desk->execution.space) > (uint64_t)desk->settings.memory_max;
+    uint64_t max = (uint64_t)desk->settings.memory_max;
 
-    desk->counts.oom += out;
-    return out;
+    if (desk->settings.policy != POLICY_NONE)
+        max += max / MEMORY_SLACK;
+    return desk->settings.memory_max == 0 || space_bytes(desk->execution.space) <= max;
+}
+
+bool session_has_memory(struct desk *desk, struct session *session, enum step *step)
+{
+    bool evicts = desk->settings.policy != POLICY_NONE && !desk->nothing_goes;
+
+    *step = STEP_DONE;
+    if (desk_fits(desk))
+        return true;
+    if (session->pending > 0)
+        *step = session_stall(desk, session, STALL_PENDING);
+    else if (evicts && session_stall_for(desk, session, STALL_MEMORY, desk->settings.hold_ms))
+        *step = STEP_STALL;
+    desk->counts.oom += *step == STEP_DONE;
+    return false;
 }
 
 /* ---- writes ---- */
@@ -125,13 +141,14 @@ enum step session_write(struct desk *desk, struct session *session, const struct
 
 static enum step write(struct desk *desk, struct session *session, struct call *call)
 {
+    enum step step;
+
     if (session->skip == 1 && session->pending > 0)
         return session_stall(desk, session, STALL_PENDING);
-    if ((call->command->flags & COMMAND_GROWS) && desk_is_out_of_memory(desk)) {
-        if (session->pending > 0)
-            return session_stall(desk, session, STALL_PENDING);
-        session_error(desk, session, "OOM command not allowed when used memory > 'maxmemory'.");
-        return STEP_DONE;
+    if ((call->command->flags & COMMAND_GROWS) && !session_has_memory(desk, session, &step)) {
+        if (step == STEP_DONE)
+            session_error(desk, session, "OOM command not allowed when used memory > 'maxmemory'.");
+        return step;
     }
     return session_write(desk, session, call->words, call->count);
 }

@@ -134,7 +134,9 @@ enum step handle_exec(struct desk *desk, struct session *session, struct call *c
         reply_error(call, "EXECABORT Transaction discarded because of previous errors.");
         return STEP_DONE;
     }
-    if (extra->grows && desk_is_out_of_memory(desk)) {
+    if (extra->grows && !session_has_memory(desk, session, &step)) {
+        if (step == STEP_STALL)
+            return step;
         session_drop_exec(session);
         reply_error(call, "EXECABORT Transaction discarded because of: OOM command not allowed "
                           "when used memory > 'maxmemory'.");

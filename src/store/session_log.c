@@ -8,7 +8,8 @@
 #include "store/space.h"
 
 enum {
-    UPKEEP_KEYS_MAX = 64, /* in one record about keys that expired or have to go */
+    UPKEEP_KEYS_MAX = 512, /* in one record about keys that expired or have to go */
+    UPKEEP_BYTES_MAX = 4 << 20,
     TICK_MS = 100,
     TICK_SOON_MS = 10, /* while somebody waits for what only time tells */
     LOST_MS = 5000,    /* beyond `hold`, after which an answer is no longer waited for */
@@ -91,14 +92,21 @@ void desk_unknown(struct desk *desk, uint64_t cookie)
 
 /* ---- what the primary writes about by itself ---- */
 
-static void append_upkeep(struct desk *desk, const struct bytes *words, uint32_t count)
+/* What is left out is found again. Returns how many keys it is about. */
+static uint32_t append_upkeep(struct desk *desk, const struct bytes *words, uint32_t keys)
 {
     enum ledger_refusal why;
+    size_t bytes = 0;
+    uint32_t count = 0;
 
+    while (count < keys && bytes < UPKEEP_BYTES_MAX)
+        bytes += words[++count].len;
     buf_clear(&desk->record);
-    if (record_write(&desk->record, RECORD_COMMAND, desk_record_time(desk), words, count))
+    if (count > 0 &&
+        record_write(&desk->record, RECORD_COMMAND, desk_record_time(desk), words, 1 + count))
         desk->expiring =
             desk->log.append(desk->log.context, buf_bytes(&desk->record), COOKIE_UPKEEP, &why) > 0;
+    return desk->expiring ? count : 0;
 }
 
 static void expire(struct desk *desk)
@@ -107,10 +115,7 @@ static void expire(struct desk *desk)
     uint32_t count =
         space_due(desk->execution.space, desk_record_time(desk), words + 1, UPKEEP_KEYS_MAX);
 
-    if (count == 0)
-        return;
-    append_upkeep(desk, words, 1 + count);
-    desk->counts.expired += desk->expiring ? count : 0;
+    desk->counts.expired += append_upkeep(desk, words, count);
 }
 
 static const struct {
@@ -126,15 +131,25 @@ static const struct {
     [POLICY_TIMED_TTL] = {SPACE_EVICT_TTL, true},
 };
 
+/* How many keys of middling size are what is too much. */
+static uint32_t too_many(const struct desk *desk)
+{
+    const struct space *space = desk->execution.space;
+    uint64_t used = space_bytes(space), max = (uint64_t)desk->settings.memory_max, each;
+
+    if (max == 0 || desk->settings.policy == POLICY_NONE || used <= max)
+        return 0;
+    each = used / (space_count(space) + 1) + 1;
+    return (used - max) / each < UPKEEP_KEYS_MAX ? (uint32_t)((used - max) / each) + 1
+                                                 : UPKEEP_KEYS_MAX;
+}
+
 static void evict(struct desk *desk)
 {
     struct bytes words[1 + UPKEEP_KEYS_MAX] = {BYTES("@evict")};
-    uint32_t count = 0;
+    uint32_t count = 0, wanted = too_many(desk);
 
-    if (desk->settings.memory_max == 0 || desk->settings.policy == POLICY_NONE ||
-        space_bytes(desk->execution.space) <= (uint64_t)desk->settings.memory_max)
-        return;
-    while (count < UPKEEP_KEYS_MAX) {
+    while (count < wanted) {
         struct bytes name = space_victim(
             desk->execution.space, evictions[desk->settings.policy].eviction,
             evictions[desk->settings.policy].timed_only, desk_record_time(desk), &desk->chance);
@@ -143,14 +158,14 @@ static void evict(struct desk *desk)
             break;
         words[++count] = name;
     }
-    if (count == 0)
-        return;
-    append_upkeep(desk, words, 1 + count);
-    desk->counts.evicted += desk->expiring ? count : 0;
+    desk->nothing_goes = wanted > 0 && count == 0;
+    desk->counts.evicted += append_upkeep(desk, words, count);
 }
 
 static void upkeep(struct desk *desk)
 {
+    if (!desk_is_primary(desk))
+        desk->nothing_goes = false; /* what there is to evict is the primary's to say */
     if (!desk->expiring && desk_is_primary(desk))
         evict(desk);
     if (!desk->expiring && desk_is_primary(desk))
@@ -162,8 +177,9 @@ static void upkeep(struct desk *desk)
 void desk_executed(struct desk *desk)
 {
     desk_wake_all(desk, STALL_POSITION);
-    if (desk->settings.memory_max > 0)
-        upkeep(desk);
+    upkeep(desk);
+    if (desk_fits(desk) || desk->nothing_goes)
+        desk_wake_all(desk, STALL_MEMORY);
     (void)space_tidy(desk->execution.space);
     desk_run_ready(desk);
 }
@@ -208,7 +224,8 @@ static void look_at_all(struct desk *desk)
 
 int64_t desk_tick(struct desk *desk)
 {
-    static const enum stall by_time[] = {STALL_PRIMARY, STALL_POSITION, STALL_ROOM, STALL_COPIES};
+    static const enum stall by_time[] = {STALL_PRIMARY, STALL_POSITION, STALL_ROOM, STALL_MEMORY,
+                                         STALL_COPIES};
     bool soon = false;
 
     if (desk->now_ms - desk->looked_ms >= TICK_MS) {

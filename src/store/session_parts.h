@@ -54,7 +54,9 @@ enum step session_submit(struct desk *desk, struct session *session, bool alone)
 bool desk_may_read(const struct desk *desk);
 bool desk_is_primary(const struct desk *desk);
 int64_t desk_record_time(struct desk *desk);
-bool desk_is_out_of_memory(struct desk *desk); /* and nothing is evicted; counts */
+/* Before what needs memory. False: not now (STEP_STALL), or there is none (STEP_DONE, and nothing was said). */
+bool session_has_memory(struct desk *desk, struct session *session, enum step *step);
+bool desk_fits(const struct desk *desk); /* into the memory that it may use, or nearly */
 bool session_may_keys(const struct session *session, const struct command *command,
                       const struct bytes *words, uint32_t count);
 

@@ -424,6 +424,80 @@ static void writes_about_expired_and_unused_keys_by_itself(void **state)
     assert_true(w->a.desk.counts.expired > 0 && w->a.desk.counts.evicted > 0);
 }
 
+static void set_many(struct world *w, int count, const char *options)
+{
+    char text[256];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "SET k%d %0100d %s\r\n", i, i, options);
+        say(&w->a, &w->one, text);
+    }
+    commit(&w->a);
+    heard(&w->one);
+}
+
+/* How often something had to be committed until nothing more was. */
+static int rounds(struct world *w)
+{
+    int rounds = 0;
+
+    for (; w->a.executed < w->a.appended; rounds++)
+        commit(&w->a);
+    return rounds;
+}
+
+static void deletes_what_expires_as_fast_as_it_is_committed(void **state)
+{
+    struct world *w = *state;
+
+    pass_ms(&w->a, 100);
+    set_many(w, 2000, "PX 50");
+    pass_ms(&w->a, 1000);
+    assert_in_range(rounds(w), 1, 6);
+    assert_int_equal(space_count(w->a.space), 0);
+}
+
+static void evicts_as_much_as_is_too_much(void **state)
+{
+    struct world *w = *state;
+
+    set_many(w, 2000, "");
+    w->a.desk.settings.policy = POLICY_ALL_RANDOM;
+    w->a.desk.settings.memory_max = (int64_t)space_bytes(w->a.space) / 2;
+    pass_ms(&w->a, 100);
+    assert_in_range(rounds(w), 1, 12);
+    assert_true(space_bytes(w->a.space) <= (uint64_t)w->a.desk.settings.memory_max);
+}
+
+static void lets_what_grows_wait_while_others_are_evicted(void **state)
+{
+    struct world *w = *state;
+
+    set_many(w, 100, "");
+    w->a.desk.settings.policy = POLICY_ALL_LRU;
+    w->a.desk.settings.memory_max = (int64_t)space_bytes(w->a.space) / 2;
+    say(&w->a, &w->one, "SET l w\r\nMULTI\r\nSET m w\r\nEXEC\r\n");
+    say(&w->a, &w->two, "GET k1\r\n");
+    assert_int_equal(w->one.stall, STALL_MEMORY);
+    assert_int_not_equal(w->two.out.len, 0);
+    pass_ms(&w->a, 100);
+    rounds(w);
+    assert_string_equal(heard(&w->one), "+OK +OK +QUEUED *1 +OK ");
+}
+
+static void refuses_what_grows_when_nothing_may_be_evicted(void **state)
+{
+    struct world *w = *state;
+
+    set_many(w, 100, "");
+    w->a.desk.settings.policy = POLICY_TIMED_TTL;
+    w->a.desk.settings.memory_max = (int64_t)space_bytes(w->a.space) / 2;
+    pass_ms(&w->a, 100);
+    say(&w->a, &w->one, "SET l w\r\n");
+    assert_string_equal(heard(&w->one),
+                        "-OOM command not allowed when used memory > 'maxmemory'. ");
+}
+
 static void waits_for_copies(void **state)
 {
     struct world *w = *state;
@@ -475,6 +549,10 @@ int main(void)
         TEST(refuses_more_clients_than_may_be),
         TEST(refuses_writes_that_grow_when_memory_is_full),
         TEST(writes_about_expired_and_unused_keys_by_itself),
+        TEST(deletes_what_expires_as_fast_as_it_is_committed),
+        TEST(evicts_as_much_as_is_too_much),
+        TEST(lets_what_grows_wait_while_others_are_evicted),
+        TEST(refuses_what_grows_when_nothing_may_be_evicted),
         TEST(waits_for_copies),
     };
 
