@@ -21,6 +21,12 @@ static inline struct instant after_ns(struct instant now, int64_t ns)
     return now.ns > INT64_MAX - ns ? NEVER : (struct instant){now.ns + ns};
 }
 
+/* Not before the arbitrary beginning. */
+static inline struct instant before_ns(struct instant now, int64_t ns)
+{
+    return now.ns < ns ? (struct instant){0} : (struct instant){now.ns - ns};
+}
+
 static inline struct instant after_ms(struct instant now, int64_t ms)
 {
     return ms > INT64_MAX / NS_PER_MS ? NEVER : after_ns(now, ms * NS_PER_MS);
@@ -39,4 +45,9 @@ static inline int64_t ns_between(struct instant from, struct instant to)
 static inline struct instant earlier(struct instant a, struct instant b)
 {
     return a.ns < b.ns ? a : b;
+}
+
+static inline struct instant latest(struct instant a, struct instant b)
+{
+    return a.ns > b.ns ? a : b;
 }

@@ -290,6 +290,10 @@ struct cluster {
 
     struct lease_holder holder;
     struct lease_grantor grantor;
+    struct instant
+        led; /* by the slow clock: when this node last heard a leader, or led; until then, its start */
+    struct instant voters_led; /* the latest of those that voted for this node in `voters_term` */
+    uint64_t voters_term;
     bool lease_told[CLUSTER_LEASES_MAX];
     uint64_t lease_epoch[CLUSTER_LEASES_MAX]; /* that was wanted last; 0: none */
     char lease_names[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX];
@@ -332,7 +336,7 @@ void drive_stir(struct cluster *cluster);
 void drive_changed(struct cluster *cluster);
 /* Looks at the clocks, once a turn of the loop, before anything is believed of them. */
 void drive_look(struct cluster *cluster);
-/* And again, however late in the turn: before the receipt of a lease request is noted, and when an election is won. This process may have been stopped
+/* And again, however late in the turn: before the receipt of a lease request, of a vote or of a leader's word is noted. This process may have been stopped
  * since the turn began, and what is counted must not begin before it happened. */
 void drive_look_again(struct cluster *cluster);
 /* The disk lied, or the document is another than the leader's. */
@@ -467,6 +471,9 @@ void lease_open(struct cluster *cluster);
 /* After a command was applied, or a snapshot. */
 void lease_follow(struct cluster *cluster);
 void lease_role(struct cluster *cluster, bool leads, bool established);
+/* What consensus is about to be told, and was: whom this node follows, and since when those that vote for it have followed nobody. */
+void lease_vote(struct cluster *cluster, const struct raft_message *message);
+void lease_led(struct cluster *cluster, const struct raft_message *message);
 /* A leader that is established has the document say how long it may grant leases. */
 void lease_agree(struct cluster *cluster);
 /* Puts this node's requests in a beat to the leader. */

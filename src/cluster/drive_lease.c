@@ -52,6 +52,9 @@ void lease_open(struct cluster *c)
 
     lease_holder_init(&c->holder, &rules);
     lease_grantor_init(&c->grantor, &rules);
+    drive_look_again(c);
+    c->led = tilt_slow(&c->tilt);
+    c->voters_term = 0;
 }
 
 /* ---- what the document says ---- */
@@ -116,6 +119,34 @@ void lease_follow(struct cluster *c)
         follow(c, slot);
 }
 
+/* The answer was given before it came: so the moment that is meant was not later than this. */
+void lease_vote(struct cluster *c, const struct raft_message *message)
+{
+    struct instant led;
+
+    if (message->type != RAFT_VOTE_REPLY || !message->granted || message->term != c->raft.term ||
+        c->raft.role != RAFT_CANDIDATE)
+        return;
+    drive_look_again(c);
+    led = before_ns(tilt_slow(&c->tilt), message->unled_ns);
+    c->voters_led = c->voters_term == c->raft.term ? latest(led, c->voters_led) : led;
+    c->voters_term = c->raft.term;
+}
+
+void lease_led(struct cluster *c, const struct raft_message *message)
+{
+    if ((message->type != RAFT_APPEND && message->type != RAFT_SNAPSHOT) ||
+        c->raft.leader != message->from || c->raft.term != message->term)
+        return;
+    drive_look_again(c);
+    c->led = tilt_slow(&c->tilt);
+}
+
+static struct instant last_led(const struct cluster *c)
+{
+    return c->voters_term == c->raft.term ? latest(c->voters_led, c->led) : c->led;
+}
+
 void lease_role(struct cluster *c, bool leads, bool established)
 {
     struct lease_grantor *grantor = &c->grantor;
@@ -128,12 +159,13 @@ void lease_role(struct cluster *c, bool leads, bool established)
     if (!grantor->leading || grantor->term != c->raft.term) {
         if (grantor->leading)
             lease_grantor_lost(grantor);
-        drive_look_again(c);
         c->lease_agreeing = 0;
-        lease_grantor_won(grantor, c->raft.term, tilt_slow(&c->tilt));
+        lease_grantor_won(grantor, c->raft.term, last_led(c));
     }
     if (established && !grantor->established)
         lease_grantor_established(grantor, c->raft.term);
+    /* Told in every turn in which something may be granted, after its requests were received. */
+    c->led = tilt_slow(&c->tilt);
 }
 
 /* ---- asking and granting ---- */

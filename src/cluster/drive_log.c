@@ -28,7 +28,7 @@ static void send_entries(struct cluster *c, const struct place *place, struct ra
     }
 }
 
-static void send_message(struct cluster *c, const struct raft_message *message)
+static void send_message(struct cluster *c, struct raft_message *message)
 {
     const struct place *place = peers_place_of(c, message->to);
 
@@ -38,6 +38,8 @@ static void send_message(struct cluster *c, const struct raft_message *message)
         send_entries(c, place, *message);
         return;
     }
+    if (message->type == RAFT_VOTE_REPLY)
+        message->unled_ns = ns_between(c->led, tilt_slow(&c->tilt));
     (void)raft_encode(peers_frame(c), message, NULL, NULL, PEER_BODY_MAX);
     (void)peers_say(c, place, FRAME_RAFT, true);
 }
@@ -64,7 +66,9 @@ void log_receive(struct cluster *c, struct place *place, struct bytes bytes)
     /* Dropped as the network might have: it is sent again. */
     if (!entries_room(&c->entries, message.count, len))
         return;
+    lease_vote(c, &message);
     raft_receive(&c->raft, &message, loop_now(c->loop), &taken);
+    lease_led(c, &message);
     for (uint32_t i = taken; i < message.count; i++)
         entries_put(&c->entries, message.index + 1 + i, &c->heard_entries[i], c->heard_bodies[i]);
     drive_stir(c);

@@ -191,7 +191,7 @@ static void wait_out(struct lease_grantor *grantor)
 {
     struct instant from = after_ns(grantor->doubt, whole_ns(grantor));
 
-    grantor->from = from.ns > grantor->from.ns ? from : grantor->from;
+    grantor->from = latest(from, grantor->from);
 }
 
 static void check_grantor(const struct lease_grantor *grantor)
@@ -225,14 +225,14 @@ static void forget_term(struct lease_grantor *grantor)
     }
 }
 
-void lease_grantor_won(struct lease_grantor *grantor, uint64_t term, struct instant now)
+void lease_grantor_won(struct lease_grantor *grantor, uint64_t term, struct instant unled)
 {
     check_grantor(grantor);
     forget_term(grantor);
     grantor->leading = true;
     grantor->term = term;
-    grantor->doubt = now;
-    grantor->from = after_ns(now, whole_ns(grantor));
+    grantor->doubt = latest(unled, grantor->doubt);
+    grantor->from = after_ns(grantor->doubt, whole_ns(grantor));
     check_grantor(grantor);
 }
 
@@ -358,7 +358,7 @@ void lease_grantor_confirmed(struct lease_grantor *grantor, uint64_t term, uint6
 
         if (receipt.request == 0)
             continue;
-        account->until = until.ns > account->until.ns ? until : account->until;
+        account->until = latest(until, account->until);
         account->granted = receipt.request;
         out->grants[out->count++] =
             (struct lease_grant){slot, account->holder, account->epoch, receipt.request};
@@ -378,7 +378,7 @@ struct instant lease_grantor_may_change(const struct lease_grantor *grantor, uin
         return (struct instant){0};
     if (grantor->tilted)
         return NEVER;
-    return account->until.ns > grantor->from.ns ? account->until : grantor->from;
+    return latest(account->until, grantor->from);
 }
 
 void lease_grantor_close(struct lease_grantor *grantor, uint32_t slot, uint64_t epoch)

@@ -92,7 +92,7 @@ struct lease_grantor {
     uint64_t round;     /* number of the newest confirmation asked for */
     int64_t longest_ns; /* the document's: no leader grants more; 0: nothing at all yet */
     struct instant
-        doubt; /* the victory, or a later tilt: what was granted before that is not known */
+        doubt; /* what was asked for before that, and granted, is not known: the voters' last leader, or a later tilt */
     struct instant from; /* before this nothing is changed away from anybody */
     struct lease_account accounts[CLUSTER_LEASES_MAX];
 };
@@ -112,7 +112,9 @@ struct lease_grants {
 
 void lease_grantor_init(struct lease_grantor *grantor, const struct lease_rules *rules);
 /* ---- from consensus ---- */
-void lease_grantor_won(struct lease_grantor *grantor, uint64_t term, struct instant now);
+/* `unled`: not before the moment at which the last of its voters last heard another leader, or led. What a leader granted was asked for before a quorum confirmed it,
+ * and one of the voters was in that quorum: nothing that was asked for later was granted in an earlier term. */
+void lease_grantor_won(struct lease_grantor *grantor, uint64_t term, struct instant unled);
 void lease_grantor_established(struct lease_grantor *grantor, uint64_t term);
 void lease_grantor_lost(struct lease_grantor *grantor);
 /* ---- from the document: as it is after every applied entry, and once for every slot at the start and after a snapshot ---- */

@@ -129,7 +129,7 @@ uint32_t raft_encode(struct buf *out, const struct raft_message *message,
     put(out, message->index, 8);
     put(out, message->index_term, 8);
     put(out, message->commit, 8);
-    put(out, message->round, 8);
+    put(out, message->type == RAFT_VOTE_REPLY ? (uint64_t)message->unled_ns : message->round, 8);
     put(out, count, 4);
     for (uint32_t i = 0; i < count; i++)
         raft_encode_entry(out, &entries[i], bodies[i]);
@@ -189,7 +189,14 @@ static bool decode_head(struct bytes *from, struct raft_message *message, struct
     message->commit = get(from, 8);
     message->round = get(from, 8);
     message->count = (uint32_t)get(from, 4);
-    return check_head(message, err);
+    if (!check_head(message, err))
+        return false;
+    /* A vote belongs to no round; who has not said how long says 0. */
+    if (message->type == RAFT_VOTE_REPLY) {
+        message->unled_ns = (int64_t)message->round;
+        message->round = 0;
+    }
+    return true;
 }
 
 static bool decode_entries(struct bytes *from, const struct raft_message *message,

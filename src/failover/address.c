@@ -271,8 +271,8 @@ static bool holds_any(const struct address_view *view, uint8_t n)
 }
 
 /*
- * A new leader waits a whole lease before it moves what the old one may have granted. When a holder leads, its death costs that wait on top of the
- * election; when another node leads, only what is left of the lease.
+ * A holder's death costs what is left of its lease. When it led, nobody decides before somebody else is elected, which matters when the lease ends
+ * sooner than that, is short, or is ended by a proof.
  */
 static void place_leadership(struct address_core *core, const struct address_view *view,
                              struct instant now, struct address_actions *out)

@@ -178,6 +178,25 @@ static void requests_that_come_faster_than_rounds_are_still_granted(void **state
     assert_int_equal(grants.grants[0].request, 1);
 }
 
+static void a_new_leader_waits_from_when_its_voters_were_last_led(void **state)
+{
+    struct lease_grantor grantor;
+
+    (void)state;
+    lease_grantor_init(&grantor, &rules);
+    lease_grantor_holds(&grantor, 0, bob, 1);
+    lease_grantor_longest(&grantor, rules.lease_ns);
+    lease_grantor_won(&grantor, 3, at_ms(1000));
+    lease_grantor_established(&grantor, 3);
+    assert_in_range(lease_grantor_may_change(&grantor, 0).ns, at_ms(3020).ns, at_ms(3021).ns);
+    /* What the own clock did meanwhile counts, however long ago the voters were led. */
+    lease_grantor_tilt(&grantor, true, at_ms(4000));
+    lease_grantor_tilt(&grantor, false, at_ms(5000));
+    lease_grantor_won(&grantor, 4, at_ms(3500));
+    lease_grantor_established(&grantor, 4);
+    assert_in_range(lease_grantor_may_change(&grantor, 0).ns, at_ms(7020).ns, at_ms(7021).ns);
+}
+
 static void nothing_is_granted_before_an_own_entry_is_applied(void **state)
 {
     struct lease_grantor grantor;
@@ -898,6 +917,7 @@ int main(void)
         cmocka_unit_test(a_holder_counts_no_longer_than_it_was_granted),
         cmocka_unit_test(only_a_round_that_began_after_the_receipt_confirms),
         cmocka_unit_test(requests_that_come_faster_than_rounds_are_still_granted),
+        cmocka_unit_test(a_new_leader_waits_from_when_its_voters_were_last_led),
         cmocka_unit_test(nothing_is_granted_before_an_own_entry_is_applied),
         cmocka_unit_test(a_new_leader_waits_a_whole_lease_for_what_it_does_not_know),
         cmocka_unit_test(from_the_proposal_on_the_holder_gets_no_extension),

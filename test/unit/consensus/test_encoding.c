@@ -89,6 +89,25 @@ static void a_message_comes_back(void **state)
     assert_same_entries(0, 9);
 }
 
+static void a_vote_says_for_how_long_nobody_was_followed_instead_of_a_round(void **state)
+{
+    struct raft_message found, message = {.type = RAFT_VOTE_REPLY,
+                                          .granted = true,
+                                          .from = 1,
+                                          .to = 2,
+                                          .term = 3,
+                                          .unled_ns = 1500 * NS_PER_MS};
+    uint32_t sent;
+
+    (void)state;
+    assert_true(decode(encoded(&message, FRAME_MAX, &sent), &found));
+    assert_int_equal(found.unled_ns, message.unled_ns);
+    assert_int_equal(found.round, 0);
+    message = some_append(0, 0);
+    assert_true(decode(encoded(&message, FRAME_MAX, &sent), &found));
+    assert_int_equal(found.unled_ns, 0);
+}
+
 static void every_type_and_flag_comes_back(void **state)
 {
     uint32_t sent;
@@ -233,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_comes_back),
+        cmocka_unit_test(a_vote_says_for_how_long_nobody_was_followed_instead_of_a_round),
         cmocka_unit_test(every_type_and_flag_comes_back),
         cmocka_unit_test(the_layout_is_little_endian_and_fixed),
         cmocka_unit_test(what_does_not_fit_goes_in_the_next_message),
