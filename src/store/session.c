@@ -1,7 +1,7 @@
 /*
  * One client after another: what came from it is cut into requests, as long as they can be looked at, and what has to wait is looked at again when there is reason to.
  */
-#include "store/session_parts.h"
+#include "store/session_reader.h"
 
 #include "base/hash.h"
 #include "store/space.h"
@@ -9,149 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    READER_KEEPS = 64, /* words from which on a request that is not whole is not read again */
-    WORDS_FIRST = 16,
-    WORDS_KEPT = 4096,
-    NAME_PREFIX_MAX = 64, /* __keyspace@0__: */
-};
+enum { NAME_PREFIX_MAX = 64 }; /* __keyspace@0__: */
 
 /* ---- requests ---- */
 
-struct word {
-    uint32_t at, len;
-    bool unquoted; /* `at` is in `plain` */
-};
-
-struct session_reader {
-    struct resp_parser parser;
-    size_t at; /* bytes that were read */
-    struct word *words;
-    struct bytes *views;
-    uint32_t count, cap;
-    struct buf plain; /* words of an inline request that were quoted */
-};
-
-enum { ANONYMOUS_WORDS_MAX = 10, ANONYMOUS_BYTES_MAX = 16384 };
-
-static const struct resp_limits known_limits = {.bulk_max = RECORD_BYTES_MAX,
-                                                .count_max = RECORD_WORDS_MAX,
-                                                .line_max = 64 << 10,
-                                                .depth_max = 1};
-/* Of whoever has not said who it is. */
-static const struct resp_limits anonymous_limits = {.bulk_max = ANONYMOUS_BYTES_MAX,
-                                                    .count_max = ANONYMOUS_WORDS_MAX,
-                                                    .line_max = 64 << 10,
-                                                    .depth_max = 1};
-
-static struct session_reader *reader_new(void)
-{
-    struct session_reader *reader = calloc(1, sizeof *reader);
-
-    if (reader)
-        buf_init(&reader->plain, SESSION_REQUEST_MAX);
-    return reader;
-}
-
-static void reader_free(struct session_reader *reader)
-{
-    if (!reader)
-        return;
-    free(reader->words);
-    free(reader->views);
-    buf_fini(&reader->plain);
-    free(reader);
-}
-
-static void reader_begin(struct session_reader *reader, const struct session *session)
-{
-    resp_begin_requests(&reader->parser, session->user ? &known_limits : &anonymous_limits);
-    reader->at = 0;
-    reader->count = 0;
-    buf_clear(&reader->plain);
-    if (reader->cap > WORDS_KEPT) {
-        free(reader->words);
-        free(reader->views);
-        reader->words = NULL;
-        reader->views = NULL;
-        reader->cap = 0;
-    }
-}
-
-static bool reader_grow(struct session_reader *reader)
-{
-    uint32_t cap = reader->cap ? reader->cap * 2 : WORDS_FIRST;
-    struct word *words = realloc(reader->words, cap * sizeof *words);
-    struct bytes *views;
-
-    if (!words)
-        return false;
-    reader->words = words;
-    views = realloc(reader->views, cap * sizeof *views);
-    if (!views)
-        return false;
-    reader->views = views;
-    reader->cap = cap;
-    return true;
-}
-
-static bool reader_add(struct session_reader *reader, struct bytes all,
-                       const struct resp_item *item)
-{
-    struct word *word;
-
-    if (reader->count == reader->cap && !reader_grow(reader))
-        return false;
-    word = &reader->words[reader->count++];
-    *word = (struct word){(uint32_t)(item->text.at - all.at), (uint32_t)item->text.len, false};
-    if (item->quoted) {
-        uint8_t *space = buf_space(&reader->plain, item->text.len);
-
-        if (!space)
-            return false;
-        *word = (struct word){(uint32_t)reader->plain.len, 0, true};
-        word->len = (uint32_t)resp_unquote(item->text, space);
-        buf_grew(&reader->plain, word->len);
-    }
-    return true;
-}
-
-static void reader_view(struct session_reader *reader, struct bytes all)
-{
-    for (uint32_t i = 0; i < reader->count; i++) {
-        const struct word *word = &reader->words[i];
-
-        reader->views[i] =
-            bytes_of((word->unquoted ? reader->plain.at : all.at) + word->at, word->len);
-    }
-}
-
-static enum resp_verdict refuse_request(struct session_reader *reader, const char *why)
-{
-    reader->parser.why = why;
-    return RESP_WRONG;
-}
-
-/* The next request of `all`, whose words are reader->views when the answer is ITEM. */
-static enum resp_verdict read_request(struct session_reader *reader, struct bytes all)
-{
-    for (;;) {
-        struct resp_item item;
-        size_t used;
-        enum resp_verdict verdict =
-            resp_next(&reader->parser, bytes_skip(all, reader->at), &item, &used);
-
-        if (verdict != RESP_ITEM)
-            return verdict;
-        reader->at += used;
-        if (item.kind == RESP_BULK && !reader_add(reader, all, &item))
-            return refuse_request(reader, "no memory for the request");
-        if (item.last) {
-            reader_view(reader, all);
-            return RESP_ITEM;
-        }
-    }
-}
+enum { READER_KEEPS = 64 }; /* words from which on a request that is not whole is not read again */
 
 /* The request is not whole. A short one is read again from its beginning; of a long one is kept what was read. */
 static void keep_reader(struct desk *desk, struct session *session)
@@ -543,8 +405,8 @@ static size_t run(struct desk *desk, struct session *session, struct bytes bytes
         if (left.len == 0)
             break;
         if (!session->reader)
-            reader_begin(reader, session);
-        verdict = read_request(reader, left);
+            reader_begin(reader, session->user != NULL);
+        verdict = reader_read(reader, left);
         if (verdict == RESP_MORE) {
             keep_reader(desk, session);
             break;
