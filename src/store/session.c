@@ -257,9 +257,19 @@ void session_end(struct desk *desk, struct session *session)
     session_touch(desk, session);
 }
 
+static uint64_t bytes_of_session(const struct session *session)
+{
+    const struct session_extra *extra = session->extra;
+    uint64_t bytes = session->in.cap + session->out.cap + session->unsent;
+
+    if (session->reader)
+        bytes += reader_bytes(session->reader);
+    return extra ? bytes + extra->exec.watches.cap + extra->exec.commands.cap : bytes;
+}
+
 static void count_bytes(struct desk *desk, struct session *session)
 {
-    uint64_t bytes = session->in.cap + session->out.cap + session->unsent;
+    uint64_t bytes = bytes_of_session(session);
 
     desk->bytes += bytes - session->counted_bytes;
     session->counted_bytes = bytes;

@@ -113,6 +113,30 @@ static void bounds_what_is_pipelined(void **state)
     assert_string_equal(heard(&w->one), "$4 4106 ");
 }
 
+/* What MULTI queues, and the words of a request that is not whole, are bounded with the rest. */
+static void counts_all_that_a_client_makes_it_hold(void **state)
+{
+    struct world *w = *state;
+    static char text[(1 << 20) + 16];
+    uint64_t before;
+
+    memset(text, 'x', 1 << 20);
+    memcpy(text, "SET k ", 6);
+    for (size_t at = 60000; at < 1 << 20; at += 60000)
+        memcpy(text + at, "\r\nSET k ", 8);
+    memcpy(text + (1 << 20), "\r\n", 3);
+    say(&w->a, &w->one, "MULTI\r\n");
+    say(&w->a, &w->one, text);
+    assert_true(w->a.desk.bytes >= 1 << 20);
+    say(&w->a, &w->one, "DISCARD\r\n");
+    before = w->a.desk.bytes;
+    assert_true(before < 1 << 20);
+    say(&w->a, &w->two, "*1000000\r\n");
+    for (int i = 0; i < 1000; i++)
+        say(&w->a, &w->two, "$0\r\n\r\n");
+    assert_true(w->a.desk.bytes - before > w->two.in.cap + 1000 * sizeof(struct bytes));
+}
+
 static void stops_parsing_for_a_client_that_does_not_read(void **state)
 {
     struct world *w = *state;
@@ -531,6 +555,7 @@ int main(void)
         TEST(takes_a_long_request_in_pieces),
         TEST(refuses_garbage_as_redis_does_and_closes),
         TEST(bounds_what_is_pipelined),
+        TEST(counts_all_that_a_client_makes_it_hold),
         TEST(stops_parsing_for_a_client_that_does_not_read),
         TEST(cuts_a_listener_that_does_not_read),
         TEST(answers_an_unknown_command_as_redis_does),
