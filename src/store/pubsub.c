@@ -1,5 +1,5 @@
 /*
- * A table of channels and a list of patterns, each with its subscriptions. What nobody listens to is not there.
+ * A table of channels and one of patterns, each with its subscriptions. What nobody listens to is not there.
  */
 #include "store/pubsub.h"
 
@@ -11,12 +11,13 @@
 enum { BUCKETS_FIRST = 16 };
 
 struct channel {
-    struct list node;      /* in its bucket, or in `patterns` */
-    struct list order;     /* in `channels` */
+    struct list node;      /* in its bucket */
+    struct list order;     /* among all */
     struct list listeners; /* of struct subscription */
     uint64_t count;
     uint64_t hash;
     size_t len;
+    bool pattern;
     uint8_t name[];
 };
 
@@ -26,11 +27,16 @@ struct subscription {
     struct subscriber *subscriber;
 };
 
-struct pubsub {
+struct names {
     struct list *buckets;
-    uint64_t bucket_count, channel_count; /* a power of two */
-    struct list channels, patterns;
-    uint64_t pattern_count, bytes, seed;
+    uint64_t bucket_count; /* a power of two */
+    uint64_t count;
+    struct list all;
+};
+
+struct pubsub {
+    struct names channels, patterns;
+    uint64_t bytes, seed;
 };
 
 struct bytes channel_name(const struct channel *channel)
@@ -43,22 +49,25 @@ static size_t cost(const struct channel *channel)
     return sizeof *channel + channel->len;
 }
 
+static bool names_init(struct names *names)
+{
+    list_init(&names->all);
+    names->bucket_count = BUCKETS_FIRST;
+    names->buckets = calloc(BUCKETS_FIRST, sizeof *names->buckets);
+    return names->buckets != NULL;
+}
+
 struct pubsub *pubsub_open(uint64_t seed)
 {
     struct pubsub *pubsub = calloc(1, sizeof *pubsub);
 
     if (!pubsub)
         return NULL;
-    pubsub->buckets = calloc(BUCKETS_FIRST, sizeof *pubsub->buckets);
-    if (!pubsub->buckets) {
-        free(pubsub);
-        return NULL;
-    }
     pubsub->seed = seed;
-    pubsub->bucket_count = BUCKETS_FIRST;
-    list_init(&pubsub->channels);
-    list_init(&pubsub->patterns);
-    return pubsub;
+    if (names_init(&pubsub->channels) && names_init(&pubsub->patterns))
+        return pubsub;
+    pubsub_close(pubsub);
+    return NULL;
 }
 
 void pubsub_close(struct pubsub *pubsub)
@@ -66,7 +75,8 @@ void pubsub_close(struct pubsub *pubsub)
     if (!pubsub)
         return;
     must(pubsub_is_idle(pubsub));
-    free(pubsub->buckets);
+    free(pubsub->channels.buckets);
+    free(pubsub->patterns.buckets);
     free(pubsub);
 }
 
@@ -80,9 +90,9 @@ void subscriber_init(struct subscriber *subscriber)
 /* ---- channels ---- */
 
 /* Buckets are zeroed when they are made, and lists from their first use on. */
-static struct list *bucket_of(const struct pubsub *pubsub, uint64_t hash)
+static struct list *bucket_of(const struct names *names, uint64_t hash)
 {
-    struct list *bucket = &pubsub->buckets[hash & (pubsub->bucket_count - 1)];
+    struct list *bucket = &names->buckets[hash & (names->bucket_count - 1)];
 
     if (!bucket->next)
         list_init(bucket);
@@ -90,29 +100,31 @@ static struct list *bucket_of(const struct pubsub *pubsub, uint64_t hash)
 }
 
 /* Twice as many buckets; without memory the chains grow longer. */
-static void spread(struct pubsub *pubsub)
+static void spread(struct names *names)
 {
-    uint64_t count = pubsub->bucket_count * 2;
+    uint64_t count = names->bucket_count * 2;
     struct list *buckets = calloc(count, sizeof *buckets);
 
     if (!buckets)
         return;
-    free(pubsub->buckets);
-    pubsub->buckets = buckets;
-    pubsub->bucket_count = count;
-    list_each (order, &pubsub->channels) {
+    free(names->buckets);
+    names->buckets = buckets;
+    names->bucket_count = count;
+    list_each (order, &names->all) {
         struct channel *channel = container_of(order, struct channel, order);
 
-        list_push_back(bucket_of(pubsub, channel->hash), &channel->node);
+        list_push_back(bucket_of(names, channel->hash), &channel->node);
     }
 }
 
-static struct channel *find(const struct pubsub *pubsub, bool pattern, struct bytes name,
-                            uint64_t hash)
+static struct names *names_of(struct pubsub *pubsub, bool pattern)
 {
-    const struct list *head = pattern ? &pubsub->patterns : bucket_of(pubsub, hash);
+    return pattern ? &pubsub->patterns : &pubsub->channels;
+}
 
-    list_each (node, head) {
+static struct channel *find(const struct names *names, struct bytes name, uint64_t hash)
+{
+    list_each (node, bucket_of(names, hash)) {
         struct channel *channel = container_of(node, struct channel, node);
 
         if (channel->hash == hash && bytes_equal(channel_name(channel), name))
@@ -124,23 +136,20 @@ static struct channel *find(const struct pubsub *pubsub, bool pattern, struct by
 static struct channel *make(struct pubsub *pubsub, bool pattern, struct bytes name, uint64_t hash)
 {
     struct channel *channel = malloc(sizeof *channel + name.len);
+    struct names *names = names_of(pubsub, pattern);
 
     if (!channel)
         return NULL;
-    *channel = (struct channel){.hash = hash, .len = name.len};
+    *channel = (struct channel){.hash = hash, .len = name.len, .pattern = pattern};
     if (name.len > 0)
         memcpy(channel->name, name.at, name.len);
     list_init(&channel->listeners);
     list_init(&channel->order);
-    list_push_back(pattern ? &pubsub->patterns : bucket_of(pubsub, hash), &channel->node);
+    list_push_back(bucket_of(names, hash), &channel->node);
+    list_push_back(&names->all, &channel->order);
     pubsub->bytes += cost(channel);
-    if (pattern) {
-        pubsub->pattern_count++;
-        return channel;
-    }
-    list_push_back(&pubsub->channels, &channel->order);
-    if (++pubsub->channel_count > pubsub->bucket_count)
-        spread(pubsub);
+    if (++names->count > names->bucket_count)
+        spread(names);
     return channel;
 }
 
@@ -148,10 +157,7 @@ static void forget_if_idle(struct pubsub *pubsub, struct channel *channel)
 {
     if (channel->count > 0)
         return;
-    if (list_empty(&channel->order))
-        pubsub->pattern_count--;
-    else
-        pubsub->channel_count--;
+    names_of(pubsub, channel->pattern)->count--;
     list_remove(&channel->node);
     list_remove(&channel->order);
     pubsub->bytes -= cost(channel);
@@ -189,7 +195,7 @@ enum pubsub_outcome pubsub_add(struct pubsub *pubsub, struct subscriber *subscri
                                struct bytes name)
 {
     uint64_t hash = hash_bytes(pubsub->seed, name);
-    struct channel *channel = find(pubsub, pattern, name, hash);
+    struct channel *channel = find(names_of(pubsub, pattern), name, hash);
     struct subscription *subscription;
 
     if (channel && find_subscription(channel, subscriber, pattern))
@@ -233,7 +239,7 @@ static void drop(struct pubsub *pubsub, struct subscription *subscription, bool 
 bool pubsub_remove(struct pubsub *pubsub, struct subscriber *subscriber, bool pattern,
                    struct bytes name)
 {
-    struct channel *channel = find(pubsub, pattern, name, hash_bytes(pubsub->seed, name));
+    struct channel *channel = find(names_of(pubsub, pattern), name, hash_bytes(pubsub->seed, name));
     struct subscription *subscription =
         channel ? find_subscription(channel, subscriber, pattern) : NULL;
 
@@ -279,11 +285,11 @@ uint64_t pubsub_publish(struct pubsub *pubsub, struct bytes name, pubsub_deliver
 
     if (pubsub_is_idle(pubsub))
         return 0;
-    channel = find(pubsub, false, name, hash_bytes(pubsub->seed, name));
+    channel = find(&pubsub->channels, name, hash_bytes(pubsub->seed, name));
     if (channel)
         told = tell(channel, (struct bytes){0}, deliver, context);
-    list_each (node, &pubsub->patterns) {
-        const struct channel *pattern = container_of(node, struct channel, node);
+    list_each (order, &pubsub->patterns.all) {
+        const struct channel *pattern = container_of(order, struct channel, order);
 
         if (glob_matches(channel_name(pattern), name))
             told += tell(pattern, channel_name(pattern), deliver, context);
@@ -293,29 +299,29 @@ uint64_t pubsub_publish(struct pubsub *pubsub, struct bytes name, pubsub_deliver
 
 uint64_t pubsub_listeners(const struct pubsub *pubsub, struct bytes name)
 {
-    const struct channel *channel = find(pubsub, false, name, hash_bytes(pubsub->seed, name));
+    const struct channel *channel = find(&pubsub->channels, name, hash_bytes(pubsub->seed, name));
 
     return channel ? channel->count : 0;
 }
 
 uint64_t pubsub_channel_count(const struct pubsub *pubsub)
 {
-    return pubsub->channel_count;
+    return pubsub->channels.count;
 }
 
 uint64_t pubsub_pattern_count(const struct pubsub *pubsub)
 {
-    return pubsub->pattern_count;
+    return pubsub->patterns.count;
 }
 
 bool pubsub_is_idle(const struct pubsub *pubsub)
 {
-    return pubsub->channel_count == 0 && pubsub->pattern_count == 0;
+    return pubsub->channels.count == 0 && pubsub->patterns.count == 0;
 }
 
 const struct channel *pubsub_next(const struct pubsub *pubsub, const struct channel *before)
 {
-    struct list *next = before ? before->order.next : pubsub->channels.next;
+    struct list *next = before ? before->order.next : pubsub->channels.all.next;
 
-    return next == &pubsub->channels ? NULL : container_of(next, struct channel, order);
+    return next == &pubsub->channels.all ? NULL : container_of(next, struct channel, order);
 }

@@ -50,6 +50,26 @@ static void reaches_channels_and_patterns(void **state)
     pubsub_close(pubsub);
 }
 
+/* Which would take half a minute if each were looked for among all. */
+static void finds_each_of_many_patterns_at_once(void **state)
+{
+    struct pubsub *pubsub = pubsub_open(1);
+    struct subscriber subscriber;
+    char name[16];
+
+    (void)state;
+    subscriber_init(&subscriber);
+    for (int i = 0; i < PUBSUB_SUBSCRIPTIONS_MAX; i++) {
+        snprintf(name, sizeof name, "%d*", i);
+        assert_int_equal(pubsub_add(pubsub, &subscriber, true, bytes_of_string(name)), PUBSUB_DONE);
+    }
+    assert_int_equal(pubsub_add(pubsub, &subscriber, true, BYTES("7*")), PUBSUB_NOTHING);
+    assert_int_equal(pubsub_add(pubsub, &subscriber, true, BYTES("x*")), PUBSUB_LIMIT);
+    assert_int_equal(publish(pubsub, "7777"), 4);
+    pubsub_leave(pubsub, &subscriber);
+    pubsub_close(pubsub);
+}
+
 static void holds_many_channels_of_many(void **state)
 {
     enum { MANY = 2000 };
@@ -101,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reaches_channels_and_patterns),
+        cmocka_unit_test(finds_each_of_many_patterns_at_once),
         cmocka_unit_test(holds_many_channels_of_many),
         cmocka_unit_test(bounds_what_one_subscribes_to),
     };
