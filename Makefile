@@ -7,7 +7,7 @@ PREFIX := /usr/local
 PYTHON := /usr/bin/python3
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test bench bench-cluster bench-addresses bench-failover soak fuzz sim sim-bugs format check-format tidy man install clean
+.PHONY: help build demo test bench bench-cluster bench-addresses bench-failover bench-store soak fuzz sim sim-bugs format check-format tidy man install clean
 MAKEFLAGS += --no-print-directory
 
 help: ## what there is
@@ -41,6 +41,10 @@ bench-addresses: build ## what clients lose when a virtual address moves, beside
 bench-failover: build ## what clients of a replicated Redis lose and wait for, beside Sentinel, as root: WHAT="run --runs 20" or "soak --faults 200"
 	@tools/setup bench
 	@$(PYTHON) bench/failover $(or $(WHAT),all)
+
+bench-store: build ## the embedded store beside Redis and etcd: SECONDS=4 ROUNDS=3 ONLY="sync restart"
+	@tools/setup bench
+	@$(PYTHON) bench/store --seconds $(or $(SECONDS),4) --rounds $(or $(ROUNDS),3) --only "$(ONLY)"
 
 soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
 	@tools/setup bench

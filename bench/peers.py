@@ -39,6 +39,14 @@ def run(command, **options):
     return done.stdout
 
 
+def varint(number):
+    """As protobuf has it."""
+    out = b""
+    while number > 127:
+        out, number = out + bytes([number & 127 | 128]), number >> 7
+    return out + bytes([number])
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
         super().__init__("nines", timeout=timeout)
@@ -151,7 +159,7 @@ class Etcd(Node):
 
     def load(self, value, outstanding, seconds):
         """So many clients, each with one put under way: gRPC, as etcd's own clients speak. Answered in all, per second, and milliseconds of each."""
-        put = b"\x0a\x05bench\x12" + bytes([len(value)]) + value.encode()
+        put = b"\x0a\x05bench\x12" + varint(len(value)) + value.encode()
         body, log = self.folder / "put", self.folder / "latencies"
         body.write_bytes(b"\0" + len(put).to_bytes(4, "big") + put)
         said = run(self.machine.inside([

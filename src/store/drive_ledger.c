@@ -133,15 +133,43 @@ static void drop_executed(struct ledger *l)
         tail_drop(&l->tail, l->tail.first + 1);
 }
 
+/* Before something is executed: is it the first that the log held at the start? */
+static void begin_replay(struct ledger *l)
+{
+    struct ledger_replay *replay = &l->replay;
+
+    if (replay->to == 0 || replay->begun.ns != 0)
+        return;
+    replay->before = l->core.executed;
+    replay->begun = loop_read_clock(l->loop, LOOP_MONOTONIC);
+}
+
+/* Afterwards: was it the last? */
+static void end_replay(struct ledger *l)
+{
+    struct ledger_replay *replay = &l->replay;
+    struct instant now;
+
+    if (replay->to == 0 || l->core.executed < replay->to)
+        return;
+    now = loop_read_clock(l->loop, LOOP_MONOTONIC);
+    l->replayed_records = replay->to - replay->before;
+    l->replay_us = (uint64_t)(now.ns - replay->begun.ns + replay->read_ns) / 1000;
+    replay->to = 0;
+}
+
 static void execute(struct ledger *l, bool may_answer)
 {
     uint64_t bytes = 0, to = l->actions.execute_to, before = l->core.executed;
 
+    if (before < to)
+        begin_replay(l);
     for (uint32_t i = 0; i < EXECUTE_RECORDS && bytes < EXECUTE_BYTES; i++)
         if (l->core.executed >= to || !execute_one(l, may_answer, &bytes))
             break;
     if (l->core.executed == before)
         return;
+    end_replay(l);
     drop_executed(l);
     l->events->executed(l->context);
     if (l->core.executed < to || l->core.stage != LEDGER_STAGE_IDLE || l->core.changed)
@@ -317,6 +345,10 @@ const struct ledger_view *ledger_view(struct ledger *l)
         .heard = core->role == ENGINE_PRIMARY ? loop_now(l->loop) : core->heard,
         .heard_committed = core->role == ENGINE_PRIMARY ? core->committed : core->heard_committed,
         .open_bytes = tail_after(&l->tail, core->committed),
+        .replayed_records = l->replayed_records,
+        .replay_us = l->replay_us,
+        .copied_bytes = l->copied_bytes,
+        .copy_us = l->copy_us,
     };
     return view;
 }
@@ -357,6 +389,7 @@ bool ledger_open(struct ledger **out, const struct ledger_options *options, stru
 {
     struct ledger *l = calloc(1, sizeof *l);
     struct ledger_restored *restored = calloc(1, sizeof *restored);
+    struct instant began;
     bool ok;
 
     must(l && restored);
@@ -368,9 +401,14 @@ bool ledger_open(struct ledger **out, const struct ledger_options *options, stru
     snprintf(l->name, sizeof l->name, "%s", options->name);
     snprintf(l->group, sizeof l->group, "%s", options->group);
     timer_init(&l->timer, on_timer);
+    began = loop_read_clock(l->loop, LOOP_MONOTONIC);
     ok = ledger_files_open(l, restored, err) && jobs_open(&l->jobs, l->loop, "ledger", err);
-    if (ok)
+    if (ok) {
         ledger_core_init(&l->core, options->self, options->seed, restored);
+        if (!restored->meta.copying && l->core.executed < l->core.history.end)
+            l->replay.to = l->core.history.end;
+        l->replay.read_ns = loop_read_clock(l->loop, LOOP_MONOTONIC).ns - began.ns;
+    }
     free(restored);
     if (!ok || !ledger_links_open(l, err)) {
         abandon(l);

@@ -89,11 +89,20 @@ struct ledger_transfer {
 /* One that comes in. */
 struct ledger_receipt {
     bool active, complete;
+    struct instant begun;
     uint64_t session;
     uint32_t member;
     struct history history;
     uint64_t hash;
     uint64_t bytes, got, took, told;
+};
+
+/* What the log held at the start is executed again. */
+struct ledger_replay {
+    uint64_t before;      /* executed when it began */
+    uint64_t to;          /* 0: there is nothing, or no more */
+    int64_t read_ns;      /* the log, at the start */
+    struct instant begun; /* to execute */
 };
 
 struct ledger_place {
@@ -139,6 +148,8 @@ struct ledger {
     uint64_t assembly_at; /* its position */
     uint32_t transfers;   /* numbers that were given */
     struct ledger_receipt receipt;
+    struct ledger_replay replay;
+    uint64_t replayed_records, replay_us, copied_bytes, copy_us; /* as the view has them */
 
     struct timer timer;
     bool stirred, asked_status, wants_room, failed, closing;

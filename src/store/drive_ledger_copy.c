@@ -186,7 +186,10 @@ static void abort_receipt(struct ledger *l)
 static void take_begin(struct ledger *l, struct ledger_place *place, struct unpack *in,
                        uint64_t session)
 {
-    struct ledger_receipt receipt = {.active = true, .session = session, .member = place->member};
+    struct ledger_receipt receipt = {.active = true,
+                                     .begun = loop_read_clock(l->loop, LOOP_MONOTONIC),
+                                     .session = session,
+                                     .member = place->member};
     uint64_t epoch = unpack_u64(in);
     struct ledger_point point;
 
@@ -204,6 +207,7 @@ static void take_begin(struct ledger *l, struct ledger_place *place, struct unpa
     }
     abort_receipt(l);
     l->receipt = receipt;
+    l->replay.to = 0; /* what the log held counts no more */
     point = (struct ledger_point){history_last(&receipt.history), receipt.hash};
     l->events->copy_begun(l->context, point, receipt.bytes);
 }
@@ -259,6 +263,9 @@ void ledger_copy_installed(struct ledger *l)
     /* Broken off meanwhile: it will be made again. */
     if (!l->receipt.active || !l->receipt.complete)
         return;
+    l->copied_bytes = l->receipt.got;
+    l->copy_us =
+        (uint64_t)(loop_read_clock(l->loop, LOOP_MONOTONIC).ns - l->receipt.begun.ns) / 1000;
     ledger_core_copy_installed(&l->core, &l->receipt.history, l->receipt.hash);
     begin_frame(l, l->receipt.session);
     /* Lost: the sender's transfer ends with the link, or with the next. */

@@ -233,6 +233,8 @@ static void on_done(struct job *job)
         else
             tail_cut(&l->tail, work->disk.to);
         l->read.records.next = l->read.records.first;
+        if (l->replay.to > work->disk.to)
+            l->replay.to = work->disk.to;
     }
     if (work->disk.kind == LEDGER_DISK_RESET && work->result == LEDGER_DONE) {
         tail_reset(&l->tail, work->disk.to + 1);

@@ -97,6 +97,10 @@ static void tell_persistence(const struct desk *desk, struct buf *out)
     line(out, "log_committed", view->committed);
     line(out, "log_executed", view->executed);
     line(out, "log_open_bytes", view->open_bytes);
+    line(out, "replayed_records", view->replayed_records);
+    line(out, "replay_usec", view->replay_us);
+    line(out, "copied_bytes", view->copied_bytes);
+    line(out, "copy_usec", view->copy_us);
 }
 
 static void tell_stats(const struct desk *desk, struct buf *out)

@@ -79,6 +79,11 @@ struct ledger_view {
     uint64_t
         heard_committed; /* and what it said: executed >= this means that here is what was there at `heard` */
     uint64_t open_bytes; /* appended and not committed */
+    /* Of this start: records of the log that were executed again, and how long it took to read the log and to execute them, without what a primary was waited for. 0: there was
+     * nothing, or it is not done. */
+    uint64_t replayed_records, replay_us;
+    /* Of the last copy that was installed: from its beginning until it was durable. */
+    uint64_t copied_bytes, copy_us;
 };
 
 /* All are needed. Bytes and structures are borrowed for the length of the call. */

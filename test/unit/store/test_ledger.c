@@ -114,6 +114,39 @@ static void a_member_starts_from_its_state_and_executes_what_follows(void **stat
     assert_int_equal(follow(carl, &g->members[0], ENGINE_FOLLOW), ENGINE_DONE);
     TURN_UNTIL(g, carl->executed == 50);
     assert_alike(g);
+    assert_int_equal(ledger_view(carl->ledger)->replayed_records, 50);
+    assert_int_not_equal(ledger_view(carl->ledger)->replay_us, 0);
+    append_many(&g->members[0], 10);
+    TURN_UNTIL(g, all_have(g, 111));
+    assert_int_equal(ledger_view(carl->ledger)->replayed_records, 50); /* not those */
+    group_close(g);
+}
+
+/* More of it than stays in memory. */
+static void a_long_log_is_executed_from_the_disk(void **state)
+{
+    static uint8_t record[2000];
+    struct member *anna = &g->members[0], *carl = &g->members[2];
+
+    (void)state;
+    group_open(g, 16 << 20, 1 << 30);
+    lead(g, 0, all_needed());
+    for (uint32_t i = 0; i < 50000; i++) {
+        memcpy(record, &i, sizeof i);
+        assert_int_not_equal(append(anna, bytes_of(record, sizeof record)), 0);
+        if (i % 1000 == 999)
+            TURN_UNTIL(g, committed(anna) == i + 2);
+    }
+    TURN_UNTIL(g, all_have(g, 50001));
+    stop(carl);
+    carl->point = (struct ledger_point){0};
+    carl->executed = 0;
+    memset(carl->hashes, 0, sizeof carl->hashes);
+    start(carl);
+    assert_int_equal(follow(carl, anna, ENGINE_FOLLOW), ENGINE_DONE);
+    TURN_UNTIL(g, carl->executed == 50001);
+    assert_alike(g);
+    assert_int_equal(ledger_view(carl->ledger)->replayed_records, 50001);
     group_close(g);
 }
 
@@ -213,6 +246,8 @@ static void whoever_is_behind_the_log_takes_a_copy_and_goes_on(void **state)
     start(carl);
     assert_int_equal(follow(carl, anna, ENGINE_FOLLOW), ENGINE_BEHIND);
     assert_int_equal(follow(carl, anna, ENGINE_COPY), ENGINE_DONE);
+    assert_int_equal(ledger_view(carl->ledger)->copied_bytes, carl->copied);
+    assert_int_not_equal(ledger_view(carl->ledger)->copy_us, 0);
     append_many(anna, 10);
     TURN_UNTIL(g, all_have(g, 411));
     assert_alike(g);
@@ -378,6 +413,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_member_that_was_away_gets_from_the_disk_what_it_lacks),
         cmocka_unit_test(a_member_starts_from_its_state_and_executes_what_follows),
         cmocka_unit_test(a_tail_that_was_not_committed_is_put_aside_and_cut),
+        cmocka_unit_test(a_long_log_is_executed_from_the_disk),
         cmocka_unit_test(what_was_executed_is_never_cut_and_only_a_copy_helps),
         cmocka_unit_test(whoever_is_behind_the_log_takes_a_copy_and_goes_on),
         cmocka_unit_test(long_records_and_messages_come_whole),
