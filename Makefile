@@ -18,7 +18,7 @@ build: ## build/nines
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) >/dev/null
 	@ninja -C $(BUILD) nines
 
-demo: build ## real traffic over three backends, which die and come back (ends by itself without a terminal)
+demo: build ## three machines with a store under traffic: a shop dies, then the primary's machine (ends by itself without a terminal)
 	@tools/setup demo
 	@demo/run
 
