@@ -9,7 +9,10 @@
 
 static const struct bytes magic = {(const uint8_t *)"NINESWAL", 8};
 
-enum { HEADER_SUMMED = SEGMENT_HEADER_BYTES - 8 };
+enum {
+    HEADER_SUMMED = SEGMENT_HEADER_BYTES - 8,
+    PLACE_AT = 12, /* in a batch's head: where it begins */
+};
 
 void segment_put_header(struct buf *out, const struct segment_header *header)
 {
@@ -130,12 +133,21 @@ bool segment_get_batch(struct bytes segment, uint32_t at, uint64_t salt,
     return is_whole(batch->records, count);
 }
 
+/* Hardly any place does where no batch begins: there are two million to look at while whoever starts is waited for. */
+static bool names_its_place(struct bytes segment, uint32_t at)
+{
+    const uint8_t *place = segment.at + at + PLACE_AT;
+
+    return (place[0] | (uint32_t)place[1] << 8 | (uint32_t)place[2] << 16 |
+            (uint32_t)place[3] << 24) == at;
+}
+
 uint32_t segment_find_batch(struct bytes segment, uint32_t at, uint64_t salt)
 {
     struct segment_batch batch;
 
     for (; at + SEGMENT_BATCH_BYTES < segment.len; at += SEGMENT_ALIGN)
-        if (segment_get_batch(segment, at, salt, &batch))
+        if (names_its_place(segment, at) && segment_get_batch(segment, at, salt, &batch))
             return at;
     return 0;
 }
