@@ -22,7 +22,9 @@ enum {
     LEDGER_TELL_MS = 10, /* and what was committed, if nothing else carries it */
     LEDGER_SILENT_MS =
         1000, /* an attached follower that hears nothing asks anew, one that says nothing no longer counts */
-    LEDGER_ASK_MS = 200,    /* a follower that hears nothing asks again */
+    LEDGER_ASK_MS = 200, /* a follower that hears nothing asks again */
+    LEDGER_AGAIN_MS = 2, /* and one whose primary is not yet it; then twice as late each time */
+    LEDGER_AGAIN_MAX_MS = 100,
     LEDGER_FULL_MS = 1000,  /* until a full disk is tried again */
     LEDGER_LEASE_MS = 10,   /* until the lease is looked at again, when something waits for it */
     LEDGER_MARK_EVERY = 16, /* positions between two hashes that are compared */
@@ -147,6 +149,7 @@ struct ledger_core {
     uint64_t
         aside; /* the first position that is not the primary's, as was heard: a copy puts it aside, and what follows; 0: not known */
     struct instant ask_at;
+    int64_t again_ms; /* what it waits when it is told once more that its primary is not it */
     struct instant silent_at; /* while attached */
     struct instant heard;
     uint64_t heard_committed, lag_bytes;

@@ -232,7 +232,10 @@ void ledger_lead_commit(struct ledger_core *core)
     if (position < core->start || position <= core->committed)
         return;
     must(history_epoch(&core->history, position) == core->epoch);
-    if (core->committed < core->start)
+    if (core->committed < core->start) {
         core->changed = true;
+        for (uint32_t i = 0; i < core->follower_count; i++)
+            core->followers[i].beat_at = (struct instant){0}; /* their clients wait for it */
+    }
     core->committed = position;
 }

@@ -10,6 +10,7 @@ void ledger_trail_begin(struct ledger_core *core, uint64_t epoch, uint32_t prima
     core->epoch = epoch;
     core->primary = primary;
     core->ask_at = (struct instant){0};
+    core->again_ms = LEDGER_AGAIN_MS;
     core->changed = true;
 }
 
@@ -32,14 +33,23 @@ static bool is_mine(const struct ledger_core *core, const struct ledger_message 
            message->epoch == core->epoch && core->session != 0 && message->session == core->session;
 }
 
+/* Who is to be the primary may hear of it a moment later than those who are to follow, and nothing is committed before they do. */
+static void ask_soon(struct ledger_core *core, struct instant now)
+{
+    core->session = 0;
+    core->ask_at = after_ms(now, core->again_ms);
+    core->again_ms *= 2;
+    if (core->again_ms > LEDGER_AGAIN_MAX_MS)
+        core->again_ms = LEDGER_AGAIN_MAX_MS;
+}
+
 void ledger_trail_attach(struct ledger_core *core, const struct ledger_message *message,
                          struct instant now)
 {
     if (!is_mine(core, message) || core->attached || ledger_core_loading(core))
         return;
     if (message->verdict == LEDGER_NOT_IT) {
-        core->session = 0;
-        core->ask_at = after_ms(now, LEDGER_ASK_MS / 2);
+        ask_soon(core, now);
         return;
     }
     core->verdict = message->verdict;
@@ -67,8 +77,13 @@ void ledger_trail_know(struct ledger_core *core)
 {
     uint64_t known = core->told < core->durable ? core->told : core->durable;
 
-    if (core->role == ENGINE_SECONDARY && core->attached && known > core->committed)
-        core->committed = known;
+    if (core->role != ENGINE_SECONDARY || !core->attached || known <= core->committed)
+        return;
+    /* The primary takes what is sent on to it from now on. */
+    if (history_epoch(&core->history, known) == core->epoch &&
+        history_epoch(&core->history, core->committed) != core->epoch)
+        core->changed = true;
+    core->committed = known;
 }
 
 void ledger_trail_compare(struct ledger_core *core, const struct ledger_mark *mark)

@@ -156,6 +156,23 @@ static void sync_commits_what_all_have_and_nothing_before_its_own_epoch(void **s
     assert_int_equal(actions.execute_to, 8);
 }
 
+static void who_follows_is_told_at_once_that_the_epoch_has_begun(void **state)
+{
+    (void)state;
+    begin(5);
+    assert_int_equal(obey(ENGINE_PROMOTE, 2, needs_both(GROUP_SYNC, 2)), ENGINE_DONE);
+    attach(2, 5);
+    attach(3, 5);
+    confirm(2, 6);
+    confirm(3, 6);
+    assert_int_equal(core.committed, 6);
+    assert_int_equal(actions.sends, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(actions.send[i].type, LEDGER_BEAT);
+        assert_int_equal(actions.send[i].committed, 6);
+    }
+}
+
 static void semi_sync_commits_what_so_many_have(void **state)
 {
     (void)state;
@@ -351,6 +368,65 @@ static void a_follower_confirms_what_is_durable_and_executes_no_more(void **stat
     assert_int_equal(core.committed, 8);
 }
 
+/* It asks, and is told that whom it asks is no primary. */
+static void asks_in_vain(void)
+{
+    assert_int_equal(actions.sends, 1);
+    assert_int_equal(actions.send[0].type, LEDGER_FOLLOW);
+    receive((struct ledger_message){.type = LEDGER_ATTACH,
+                                    .verdict = LEDGER_NOT_IT,
+                                    .from = 2,
+                                    .epoch = 2,
+                                    .session = actions.send[0].session},
+            NULL);
+    assert_int_equal(actions.sends, 0);
+}
+
+static void who_is_not_yet_the_primary_is_asked_again_soon_and_then_more_seldom(void **state)
+{
+    int64_t pause_ms = LEDGER_AGAIN_MS;
+
+    (void)state;
+    begin(5);
+    ledger_core_order(
+        &core,
+        &(struct engine_order){.verb = ENGINE_FOLLOW, .epoch = 2, .primary = 2, .timeout_ms = 9999},
+        now);
+    settle();
+    for (int i = 0; i < 10; i++) {
+        asks_in_vain();
+        now = after_ms(now, pause_ms - 1);
+        turn();
+        assert_int_equal(actions.sends, 0);
+        now = after_ms(now, 1);
+        assert_true(passed(ledger_core_deadline(&core), now));
+        turn();
+        pause_ms = pause_ms * 2 < LEDGER_AGAIN_MAX_MS ? pause_ms * 2 : LEDGER_AGAIN_MAX_MS;
+    }
+    assert_int_equal(pause_ms, LEDGER_AGAIN_MAX_MS);
+    is_attached();
+}
+
+static void a_follower_says_once_that_its_primary_takes_what_is_sent_on(void **state)
+{
+    struct ledger_message later = records(9, 2);
+
+    (void)state;
+    begin(5);
+    is_attached();
+    receive(records(6, 3), NULL);
+    assert_false(actions.changed);
+    disk_is_done(LEDGER_OK);
+    assert_int_equal(core.committed, 8);
+    assert_true(actions.changed);
+    later.session = session;
+    later.committed = 10;
+    receive(later, NULL);
+    disk_is_done(LEDGER_OK);
+    assert_int_equal(core.committed, 10);
+    assert_false(actions.changed);
+}
+
 static void a_gap_is_asked_for_again(void **state)
 {
     (void)state;
@@ -495,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_promise_is_answered_when_it_is_durable),
         cmocka_unit_test(sync_commits_what_all_have_and_nothing_before_its_own_epoch),
+        cmocka_unit_test(who_follows_is_told_at_once_that_the_epoch_has_begun),
         cmocka_unit_test(semi_sync_commits_what_so_many_have),
         cmocka_unit_test(async_commits_what_its_own_disk_has),
         cmocka_unit_test(nothing_is_committed_without_the_lease),
@@ -505,6 +582,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_refuses_and_is_tried_again),
         cmocka_unit_test(what_was_shipped_and_dropped_ends_its_epoch),
         cmocka_unit_test(a_follower_confirms_what_is_durable_and_executes_no_more),
+        cmocka_unit_test(who_is_not_yet_the_primary_is_asked_again_soon_and_then_more_seldom),
+        cmocka_unit_test(a_follower_says_once_that_its_primary_takes_what_is_sent_on),
         cmocka_unit_test(a_gap_is_asked_for_again),
         cmocka_unit_test(what_is_of_another_epoch_session_or_member_is_dropped),
         cmocka_unit_test(what_was_committed_is_never_cut),
