@@ -11,6 +11,7 @@
 
 struct fault_row {
     const char *name;
+    enum sim_fault_family family;
     void (*begin)(struct sim *sim, struct sim_fault *fault);
     bool (*cuts)(const struct sim_fault *fault, uint32_t from, uint32_t to);
     int64_t low, high; /* of the amount, if it has one */
@@ -206,34 +207,39 @@ static void begin_rot(struct sim *sim, struct sim_fault *fault)
 
 /* The name completes the sentence "host a …". `down`: the process does not run meanwhile. `changed`: a disk that has to be repaired. */
 static const struct fault_row faults[FAULT_KINDS] = {
-    [FAULT_KILL] = {"is killed", .begin = begin_kill, .down = true},
-    [FAULT_POWER] = {"loses power", .begin = begin_power, .down = true},
-    [FAULT_ALL_POWER] = {"and all others lose power", .begin = begin_all_power, .down = true},
-    [FAULT_PAUSE] = {"is stopped", .begin = begin_pause},
-    [FAULT_STUTTER] = {"is stopped again and again", .begin = begin_stutter, .low = 10,
-                       .high = 2000},
-    [FAULT_ISOLATE] = {"is isolated", .cuts = cuts_host},
-    [FAULT_SPLIT] = {"and others are split into parts", .cuts = cuts_parts},
-    [FAULT_CUT_OFF] = {"is cut off, and everybody sees it", .begin = begin_cut_off,
-                       .cuts = cuts_host},
-    [FAULT_ONE_WAY] = {"is not heard by one", .cuts = cuts_one_way},
-    [FAULT_DEAF] = {"hears nobody", .cuts = cuts_hearing},
-    [FAULT_PARTIAL] = {"and one other do not hear each other", .cuts = cuts_both_ways},
-    [FAULT_FLAP] = {"has connections reset", .begin = begin_flap},
-    [FAULT_LOSS] = {"and all others lose packets", .low = 2, .high = 40},
-    [FAULT_DELAY] = {"is far away", .low = 1, .high = 2000},
-    [FAULT_DRIFT] = {"has a clock that drifts", .begin = begin_drift, .low = -10000, .high = 10000},
-    [FAULT_JUMP] = {"has a clock that jumps", .begin = begin_jump, .low = 100, .high = 8000},
-    [FAULT_SLOW_DISK] = {"has a slow disk", .begin = begin_slow_disk, .disk = true, .low = 10,
-                         .high = 2000},
-    [FAULT_FULL_DISK] = {"has a full disk", .begin = begin_full_disk, .disk = true},
-    [FAULT_SYNC_FAILS] = {"has a disk whose sync fails", .begin = begin_sync_fails, .disk = true,
-                          .down = true},
-    [FAULT_CUT_JOB] = {"loses power while it writes", .begin = begin_cut_job, .disk = true,
-                       .down = true, .low = 1, .high = 20},
-    [FAULT_WIPE] = {"loses its disk", .begin = begin_wipe, .down = true, .wipes = true},
-    [FAULT_ROT] = {"loses power, and a bit on its disk flips", .begin = begin_rot, .down = true,
-                   .wipes = true},
+    [FAULT_KILL] = {"is killed", FAMILY_KILL, .begin = begin_kill, .down = true},
+    [FAULT_POWER] = {"loses power", FAMILY_POWER, .begin = begin_power, .down = true},
+    [FAULT_ALL_POWER] = {"and all others lose power", FAMILY_POWER, .begin = begin_all_power,
+                         .down = true},
+    [FAULT_PAUSE] = {"is stopped", FAMILY_PAUSE, .begin = begin_pause},
+    [FAULT_STUTTER] = {"is stopped again and again", FAMILY_PAUSE, .begin = begin_stutter,
+                       .low = 10, .high = 2000},
+    [FAULT_ISOLATE] = {"is isolated", FAMILY_PARTITION, .cuts = cuts_host},
+    [FAULT_SPLIT] = {"and others are split into parts", FAMILY_PARTITION, .cuts = cuts_parts},
+    [FAULT_CUT_OFF] = {"is cut off, and everybody sees it", FAMILY_PARTITION,
+                       .begin = begin_cut_off, .cuts = cuts_host},
+    [FAULT_ONE_WAY] = {"is not heard by one", FAMILY_PARTITION, .cuts = cuts_one_way},
+    [FAULT_DEAF] = {"hears nobody", FAMILY_PARTITION, .cuts = cuts_hearing},
+    [FAULT_PARTIAL] = {"and one other do not hear each other", FAMILY_PARTITION,
+                       .cuts = cuts_both_ways},
+    [FAULT_FLAP] = {"has connections reset", FAMILY_LINK, .begin = begin_flap},
+    [FAULT_LOSS] = {"and all others lose packets", FAMILY_LINK, .low = 2, .high = 40},
+    [FAULT_DELAY] = {"is far away", FAMILY_LINK, .low = 1, .high = 2000},
+    [FAULT_DRIFT] = {"has a clock that drifts", FAMILY_CLOCK, .begin = begin_drift, .low = -10000,
+                     .high = 10000},
+    [FAULT_JUMP] = {"has a clock that jumps", FAMILY_CLOCK, .begin = begin_jump, .low = 100,
+                    .high = 8000},
+    [FAULT_SLOW_DISK] = {"has a slow disk", FAMILY_DISK, .begin = begin_slow_disk, .disk = true,
+                         .low = 10, .high = 2000},
+    [FAULT_FULL_DISK] = {"has a full disk", FAMILY_DISK, .begin = begin_full_disk, .disk = true},
+    [FAULT_SYNC_FAILS] = {"has a disk whose sync fails", FAMILY_DISK, .begin = begin_sync_fails,
+                          .disk = true, .down = true},
+    [FAULT_CUT_JOB] = {"loses power while it writes", FAMILY_DISK, .begin = begin_cut_job,
+                       .disk = true, .down = true, .low = 1, .high = 20},
+    [FAULT_WIPE] = {"loses its disk", FAMILY_POWER, .begin = begin_wipe, .down = true,
+                    .wipes = true},
+    [FAULT_ROT] = {"loses power, and a bit on its disk flips", FAMILY_POWER, .begin = begin_rot,
+                   .down = true, .wipes = true},
 };
 
 static void repair_disk(struct sim *sim, struct sim_host *host)
@@ -384,6 +390,7 @@ static void try_one(struct sim *sim, enum sim_fault_kind kind)
     SIM_TELL(&sim->world, (int)fault->a, "* %s (%u, %lld)", row->name, fault->b + 1,
              (long long)fault->amount);
     sim_mix(&sim->world, (uint64_t)kind << 8 | fault->a);
+    sim->faults.counts[row->family]++;
     fault->active = true;
     sim_schedule(&sim->world, &fault->end, sim->world.now + draw_length(sim));
     if (row->begin)
@@ -487,6 +494,7 @@ void faults_end(struct sim *sim)
 void faults_ended(struct sim *sim, uint32_t host, bool power)
 {
     SIM_TELL(&sim->world, (int)host, "* ends, for its disk %s", power ? "lost power" : "failed");
+    sim->faults.counts[FAMILY_POWER] += power;
     kill_host(sim, host, power);
     repair_disk(sim, &sim->world.host[host]);
     for (int i = 0; i < FAULT_SLOTS; i++)
@@ -504,4 +512,16 @@ void faults_ended(struct sim *sim, uint32_t host, bool power)
         return;
     }
     start_host(sim, host);
+}
+
+const char *faults_family_name(enum sim_fault_family family)
+{
+    static const char *const names[FAMILIES] = {
+        [FAMILY_KILL] = "kills",           [FAMILY_POWER] = "power cuts",
+        [FAMILY_PARTITION] = "partitions", [FAMILY_PAUSE] = "pauses",
+        [FAMILY_LINK] = "bad links",       [FAMILY_CLOCK] = "bad clocks",
+        [FAMILY_DISK] = "bad disks",
+    };
+
+    return names[family];
 }

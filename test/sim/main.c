@@ -28,7 +28,7 @@ struct arguments {
 /* Shared by the processes. */
 struct tally {
     struct {
-        uint64_t done, steps, elections, seed;
+        uint64_t done, steps, elections, seed, faults[FAMILIES];
         int64_t virtual_ns;
     } job[JOBS_MAX];
 };
@@ -139,6 +139,8 @@ static bool run_seed(const struct arguments *arguments, uint64_t seed, struct ta
     tally->job[job].steps += once.steps;
     tally->job[job].virtual_ns += once.virtual_ns;
     tally->job[job].elections += once.elections;
+    for (int i = 0; i < FAMILIES; i++)
+        tally->job[job].faults[i] += once.faults[i];
     return true;
 }
 
@@ -181,6 +183,22 @@ static void print_tally(const struct arguments *arguments, const struct tally *t
     (void)fflush(stdout);
 }
 
+/* Of each seed once. */
+static void print_faults(const struct arguments *arguments, const struct tally *tally)
+{
+    printf("%s: faults:", arguments->subject->name);
+    for (int family = 0; family < FAMILIES; family++) {
+        uint64_t count = 0;
+
+        for (uint32_t i = 0; i < arguments->jobs; i++)
+            count += tally->job[i].faults[family];
+        printf("%s %llu %s", family > 0 ? "," : "", (unsigned long long)count,
+               faults_family_name((enum sim_fault_family)family));
+    }
+    printf("\n");
+    (void)fflush(stdout);
+}
+
 /* Waits for all jobs, and ends all when one has failed. */
 static int wait_for(const struct arguments *arguments, const struct tally *tally, pid_t *pids)
 {
@@ -214,6 +232,7 @@ static int wait_for(const struct arguments *arguments, const struct tally *tally
         if (left > 0)
             (void)nanosleep(&pause, NULL);
     }
+    print_faults(arguments, tally);
     print_tally(arguments, tally, begun, failed ? ": FAILED\n" : ": no violation\n");
     return failed;
 }

@@ -260,6 +260,7 @@ void sim_run(const struct sim_subject *subject, uint64_t seed, struct story *sto
         .virtual_ns = sim->world.now,
         .failed = sim->failed,
     };
+    memcpy(result->faults, sim->faults.counts, sizeof result->faults);
     memcpy(result->invariant, sim->invariant, sizeof result->invariant);
     memcpy(result->sentence, sim->sentence, sizeof result->sentence);
     /* After a violation nothing is in a state to be closed; the process ends soon. */

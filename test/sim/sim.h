@@ -62,6 +62,18 @@ enum sim_fault_kind {
     FAULT_KINDS,
 };
 
+/* What faults are counted as, when they happen. */
+enum sim_fault_family {
+    FAMILY_KILL, /* of a process */
+    FAMILY_POWER,
+    FAMILY_PARTITION,
+    FAMILY_PAUSE,
+    FAMILY_LINK,
+    FAMILY_CLOCK,
+    FAMILY_DISK,
+    FAMILIES,
+};
+
 struct sim_plan {
     uint64_t seed;
     uint32_t hosts;
@@ -98,6 +110,7 @@ struct sim_faults {
     struct sim_fault slot[FAULT_SLOTS];
     int64_t ended;    /* true time at which the last one did */
     uint32_t damaged; /* hosts on whose disk a bit flipped, as bits */
+    uint64_t counts[FAMILIES];
     uint32_t
         wipes_left; /* members that may be removed or lose their disk before all is whole again */
 };
@@ -117,7 +130,7 @@ struct sim {
 };
 
 struct sim_result {
-    uint64_t hash, steps, elections;
+    uint64_t hash, steps, elections, faults[FAMILIES];
     int64_t virtual_ns;
     bool failed;
     char invariant[64];
@@ -140,3 +153,4 @@ void faults_end(struct sim *sim);
 void faults_provoke(struct sim *sim);
 /* The process of this host has ended by itself (its disk lied), or its power went in the middle: it is started again later. */
 void faults_ended(struct sim *sim, uint32_t host, bool power);
+const char *faults_family_name(enum sim_fault_family family);

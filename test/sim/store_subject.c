@@ -287,6 +287,8 @@ static const struct ledger_events events = {
     .closed = do_closed,
 };
 
+static void begin_election(struct group_sim *g);
+
 /* ---- a host's life ---- */
 
 static bool open_ledger(struct store_host *host, struct err *err)
@@ -398,6 +400,9 @@ static void wipe(struct sim *sim, uint32_t index)
     node_wipe(&host->node);
     host->saved = host->point = (struct ledger_point){0};
     g->in_sync[index] = g->needed[index] = g->told[index] = false;
+    /* Nor is it the primary still: a member without its data is chosen by nobody. */
+    if (g->primary == (int)index)
+        begin_election(g);
 }
 
 /* Damage to the last batch looks like one that was torn (wal/wal.h), which nothing here would notice. */
@@ -716,7 +721,8 @@ static uint64_t hash_of(struct sim *sim, uint32_t host)
 
 const struct sim_subject sim_store = {
     .name = "store",
-    .calm_ms = 30000,
+    /* A batch that was begun on a slow disk keeps its pace: some five syncs of up to 2 s for each of its small files. */
+    .calm_ms = 600000,
     .open = open_all,
     .close = close_all,
     .start = start,
