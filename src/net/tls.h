@@ -34,10 +34,14 @@ MUST_USE bool tls_context_open(struct tls_context **context, const struct tls_fi
 /* The same from texts, which are borrowed for the call. */
 MUST_USE bool tls_context_of_pem(struct tls_context **context, struct bytes authority,
                                  struct bytes certificate, struct bytes key, struct err *err);
+/* The same for those who serve clients: no name is needed, TLS 1.2 is spoken too, and only where `authority` is not NULL do clients have to show a certificate.
+ * A certificate that has expired is taken: see tls_context_expires. For tls_session_accept alone. */
+MUST_USE bool tls_context_open_server(struct tls_context **context, const struct tls_files *files,
+                                      struct err *err);
 /* Sessions under way keep what they need. NULL is fine. */
 void tls_context_close(struct tls_context *context);
-const char *tls_context_name(const struct tls_context *context);
-int64_t tls_context_expires(const struct tls_context *context); /* seconds since 1970 */
+const char *tls_context_name(const struct tls_context *context); /* not of a server's */
+int64_t tls_context_expires(const struct tls_context *context);  /* seconds since 1970 */
 
 /* ---- sessions ---- */
 

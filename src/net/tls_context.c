@@ -163,14 +163,16 @@ static bool take_authority(SSL_CTX *ssl, struct bytes pem, struct err *err)
     return true;
 }
 
+/* And those between it and its authority. */
 static bool take_certificate(struct tls_context *context, struct bytes pem, struct err *err)
 {
     BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
     X509 *own = read_certificate(bio), *each;
     struct tm tm = {0};
     bool good = own && SSL_CTX_use_certificate(context->ssl, own) == 1;
-    bool named = own && tls_certificate_name(own, context->name);
 
+    if (!own || !tls_certificate_name(own, context->name))
+        context->name[0] = '\0';
     if (own && ASN1_TIME_to_tm(X509_get0_notAfter(own), &tm) == 1)
         context->expires = timegm(&tm);
     X509_free(own);
@@ -178,12 +180,14 @@ static bool take_certificate(struct tls_context *context, struct bytes pem, stru
         good = SSL_CTX_add0_chain_cert(context->ssl, each) == 1;
     BIO_free(bio);
     ERR_clear_error();
-    if (!good)
-        return err_set(err, ERR_CONFIG, "the node's file holds no certificate in PEM");
-    if (!named)
-        return err_set(err, ERR_CONFIG,
-                       "the node's certificate has no single common name to tell the node by");
-    return true;
+    return good || err_set(err, ERR_CONFIG, "the certificate's file holds no certificate in PEM");
+}
+
+static bool is_named(const struct tls_context *context, struct err *err)
+{
+    return context->name[0] ||
+           err_set(err, ERR_CONFIG,
+                   "the node's certificate has no single common name to tell the node by");
 }
 
 static bool take_key(SSL_CTX *ssl, struct bytes pem, struct err *err)
@@ -227,6 +231,15 @@ static bool verify_own(SSL_CTX *ssl, struct err *err)
     return good || err_set(err, ERR_CONFIG, "%s", sentence);
 }
 
+/* As clients will look at it, as far as can be known here. */
+static bool verify_server(SSL_CTX *ssl, struct err *err)
+{
+    bool good = X509_check_purpose(SSL_CTX_get0_certificate(ssl), X509_PURPOSE_SSL_SERVER, 0) == 1;
+
+    ERR_clear_error();
+    return good || err_set(err, ERR_CONFIG, "the certificate is not meant for servers");
+}
+
 /* ---- contexts ---- */
 
 static SSL_CTX *make_ssl(void)
@@ -245,22 +258,62 @@ static SSL_CTX *make_ssl(void)
     return ssl;
 }
 
-bool tls_context_of_pem(struct tls_context **out, struct bytes authority, struct bytes certificate,
-                        struct bytes key, struct err *err)
+/* Clients may be older than nodes: their libraries speak 1.2, of which only what is as good as 1.3 is left. */
+static void make_server(SSL_CTX *ssl, bool asks)
+{
+    must(SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1);
+    must(SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_max_cert_list(ssl, TLS_BEFORE_READY_MAX);
+    SSL_CTX_set_verify(ssl, asks ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0, NULL);
+}
+
+static struct tls_context *new_context(struct err *err)
 {
     struct tls_context *context = calloc(1, sizeof *context);
 
-    if (!context)
-        return err_system(err, "make a TLS context");
-    context->ssl = make_ssl();
-    if (!context->ssl) {
-        ERR_clear_error();
-        free(context);
-        return err_set(err, ERR_LIMIT, "OpenSSL made no context");
+    if (!context) {
+        (void)err_system(err, "make a TLS context");
+        return NULL;
     }
+    context->ssl = make_ssl();
+    if (context->ssl)
+        return context;
+    ERR_clear_error();
+    free(context);
+    (void)err_set(err, ERR_LIMIT, "OpenSSL made no context");
+    return NULL;
+}
+
+bool tls_context_of_pem(struct tls_context **out, struct bytes authority, struct bytes certificate,
+                        struct bytes key, struct err *err)
+{
+    struct tls_context *context = new_context(err);
+
+    if (!context)
+        return false;
     if (!take_authority(context->ssl, authority, err) ||
+        !take_certificate(context, certificate, err) || !is_named(context, err) ||
+        !take_key(context->ssl, key, err) || !verify_own(context->ssl, err)) {
+        tls_context_close(context);
+        return false;
+    }
+    *out = context;
+    return true;
+}
+
+static bool server_of_pem(struct tls_context **out, const struct bytes *authority,
+                          struct bytes certificate, struct bytes key, struct err *err)
+{
+    struct tls_context *context = new_context(err);
+
+    if (!context)
+        return false;
+    make_server(context->ssl, authority != NULL);
+    if ((authority && !take_authority(context->ssl, *authority, err)) ||
         !take_certificate(context, certificate, err) || !take_key(context->ssl, key, err) ||
-        !verify_own(context->ssl, err)) {
+        !verify_server(context->ssl, err)) {
         tls_context_close(context);
         return false;
     }
@@ -325,6 +378,28 @@ bool tls_context_open(struct tls_context **context, const struct tls_files *file
     return good;
 }
 
+bool tls_context_open_server(struct tls_context **context, const struct tls_files *files,
+                             struct err *err)
+{
+    struct buf authority = {0}, certificate = {0}, key = {0};
+    struct bytes asked;
+    bool good = (!files->authority || read_file(files->authority, &authority, err)) &&
+                read_file(files->certificate, &certificate, err) &&
+                read_file(files->key, &key, err);
+
+    asked = buf_bytes(&authority);
+    if (good)
+        good = server_of_pem(context, files->authority ? &asked : NULL, buf_bytes(&certificate),
+                             buf_bytes(&key), err) ||
+               err_during(err, "reading '%s' and '%s'%s%s%s", files->certificate, files->key,
+                          files->authority ? " and '" : "",
+                          files->authority ? files->authority : "", files->authority ? "'" : "");
+    buf_fini(&authority);
+    buf_fini(&certificate);
+    forget(&key);
+    return good;
+}
+
 const char *tls_context_name(const struct tls_context *context)
 {
     return context->name;
@@ -372,5 +447,15 @@ SSL *tls_context_session(struct tls_context *context, bool accepts, char *senten
         SSL_set_accept_state(ssl);
     else
         SSL_set_connect_state(ssl);
+    return ssl;
+}
+
+SSL *tls_context_serve(struct tls_context *context)
+{
+    SSL *ssl = SSL_new(context->ssl);
+
+    if (ssl)
+        SSL_set_accept_state(ssl);
+    ERR_clear_error();
     return ssl;
 }

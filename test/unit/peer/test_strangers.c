@@ -200,7 +200,7 @@ static void a_context_that_is_no_good_is_not_made(void **state)
     mixed = good;
     mixed.certificate = good.key;
     assert_false(context_of(&context, &authority, &mixed, &err));
-    assert_string_equal(err.text, "the node's file holds no certificate in PEM");
+    assert_string_equal(err.text, "the certificate's file holds no certificate in PEM");
     assert_false(context_of(&context, &good, &good, &err));
     assert_string_equal(err.text, "the authority's certificate is not that of an authority");
     assert_null(context);
