@@ -4,6 +4,9 @@
 #include "role/arguments.h"
 #include "role/config.h"
 #include "role/role.h"
+#include "role/store.h"
+
+#include "net/tls.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -19,6 +22,33 @@ static struct config_request request_of(const struct arguments *arguments)
         .colour = isatty(STDERR_FILENO) == 1,
         .resolve = !arguments->offline,
     };
+}
+
+/* What this node's stores would show to clients is looked at, as names are. A sentence for each that is no good; false: there is one. */
+static bool look_at_certificates(const struct arguments *arguments, const struct buf *built,
+                                 struct json *json)
+{
+    const struct image image = {built->at, built->len};
+    const struct config *config = config_of(image);
+    const struct config_group *groups = image_items(image, config->groups, sizeof *groups);
+    struct tls_context *context;
+    bool good = true;
+    struct err err;
+
+    for (uint32_t i = 0; !arguments->offline && i < config->groups.count; i++) {
+        if (!groups[i].store.covered || config_group_place(config, &groups[i]) == GROUP_MEMBERS_MAX)
+            continue;
+        if (store_tls_open(&context, image, &groups[i], true, &err)) {
+            tls_context_close(context);
+            continue;
+        }
+        good = false;
+        if (json)
+            config_tell_json(json, "error", err.text);
+        else
+            fprintf(stderr, "error: %s\n", err.text);
+    }
+    return good;
 }
 
 /* Findings go to standard error. */
@@ -63,7 +93,7 @@ static bool check_in_json(const struct arguments *arguments, struct buf *image)
     json_key(&json, "findings");
     json_begin_array(&json);
     request.json = &json;
-    good = config_compile(&request, image, NULL);
+    good = config_compile(&request, image, NULL) && look_at_certificates(arguments, image, &json);
     json_end(&json);
     json_key(&json, "good");
     json_add_bool(&json, good);
@@ -80,7 +110,7 @@ static bool check_in_json(const struct arguments *arguments, struct buf *image)
 
 static bool check_in_words(const struct arguments *arguments, struct buf *image)
 {
-    bool good = compile(arguments, image);
+    bool good = compile(arguments, image) && look_at_certificates(arguments, image, NULL);
     struct config config = counts_of(good, image);
 
     if (good)

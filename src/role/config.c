@@ -34,8 +34,7 @@ void config_find(struct config_work *work, const struct item *item, const char *
     findings_add(work->findings, line, column, length, fix, "%s", text);
 }
 
-/* What concerns no place in the file. */
-static void tell_json(struct json *json, const char *severity, const char *sentence)
+void config_tell_json(struct json *json, const char *severity, const char *sentence)
 {
     json_begin_object(json);
     json_key(json, "severity");
@@ -54,7 +53,7 @@ void config_warn(struct config_work *work, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (work->request->json) {
-        tell_json(work->request->json, "warning", text);
+        config_tell_json(work->request->json, "warning", text);
         return;
     }
     buf_print(&work->warnings, "%swarning: %s\n", work->warnings.len ? "\n" : "", text);
@@ -124,7 +123,7 @@ bool config_compile(const struct config_request *request, struct buf *image, str
     buf_init(&text, FILE_BYTES_MAX + 4096);
     if (!read_file(request, &text, &err)) {
         if (request->json)
-            tell_json(request->json, "error", err.text);
+            config_tell_json(request->json, "error", err.text);
         else
             buf_print(findings, "error: %s\n", err.text);
         buf_fini(&text);

@@ -160,6 +160,8 @@ struct config_request {
  * on true it may hold warnings. Where they go into JSON it is not touched, and may be NULL. */
 MUST_USE bool config_compile(const struct config_request *request, struct buf *image,
                              struct buf *findings);
+/* What concerns no place in the file, as an object in the array that is open. */
+void config_tell_json(struct json *json, const char *severity, const char *sentence);
 /* Where the nines that this file describes listens for the command line. Mistakes in the file are passed over: it may be the one that
  * is being edited while an older one is in force. */
 MUST_USE bool config_socket(const char *file, char *path, size_t cap, struct err *err);

@@ -11,6 +11,42 @@
 
 _Static_assert(offsetof(struct config_group, replication.item) == 0, "an item of a map");
 
+static void check_tls_file(struct config_work *work, const struct config_group *group,
+                           const char *key, struct ref path)
+{
+    const char *text = image_string(config_image(work), path);
+
+    if (text[0] && text[0] != '/')
+        config_find(work, &group->replication.item, key, "write it from the root: `/…`",
+                    "`%s` is not an absolute path", text);
+}
+
+static void check_tls(struct config_work *work, const struct config_group *group)
+{
+    const struct store_tls *tls = &group->store.tls;
+
+    if (!group->store.covered)
+        return;
+    if (group->engine.kind != ENGINE_STORE)
+        config_find(work, &group->replication.item, "tls", "leave it out, or say `engine: store`",
+                    "nines speaks TLS for the embedded store alone, and this group is another "
+                    "engine's");
+    check_tls_file(work, group, "tls.certificate", tls->certificate);
+    check_tls_file(work, group, "tls.key", tls->key);
+    check_tls_file(work, group, "tls.authority", tls->authority);
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        int64_t port = group->members[i].address.port;
+
+        if (tls->port != port && tls->port != port + STORE_LINK_PORT)
+            continue;
+        config_find(work, &group->replication.item, "tls.port",
+                    tls->port == port ? "leave it out, and nothing is in the clear" : NULL,
+                    "port %lld is taken: there the store %s", (long long)tls->port,
+                    tls->port == port ? "speaks in the clear" : "is spoken to by other members");
+        return;
+    }
+}
+
 static void check_group(struct config_work *work, const struct config_group *group)
 {
     const char *key;
@@ -33,8 +69,10 @@ void config_check_groups(struct config_work *work)
     const struct config *config = config_root(work);
     const struct config_group *groups = config_items(work, config->groups, sizeof *groups);
 
-    for (uint32_t i = 0; i < config->groups.count; i++)
+    for (uint32_t i = 0; i < config->groups.count; i++) {
         check_group(work, &groups[i]);
+        check_tls(work, &groups[i]);
+    }
 }
 
 const struct config_group *config_group_at(struct image image, uint32_t slot)

@@ -31,7 +31,7 @@ enum message {
     /* supervisor -> role; a generation is announced by its descriptors first */
     MESSAGE_LISTENERS = 1, /* number: generation; body: int32_t indexes, one per descriptor */
     MESSAGE_LOGS, /* to the monitor; number: generation; fds: the workers' access log pipes, body: int32_t worker numbers */
-    MESSAGE_GENERATION, /* number: generation; fds[0]: sealed image; to the monitor, fds[1]: the access log, if there is one; body: the role's slot of the scoreboard, uint32_t */
+    MESSAGE_GENERATION, /* number: generation; fds[0]: sealed image; to the monitor, fds[1]: the access log, if there is one; body: the role's slot of the scoreboard, uint32_t; to a store: fds[0] alone */
     MESSAGE_DRAIN,      /* number: milliseconds */
     MESSAGE_REOPEN,     /* to the monitor; fds[0]: the access log, opened again */
     MESSAGE_RELOADED, /* to the monitor, answers MESSAGE_RELOAD; number: 1 done, 0 refused; body: text for the operator */

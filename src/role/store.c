@@ -39,10 +39,10 @@ struct process {
     struct image image;
     const struct config *config;
     const struct config_group *group;
-    struct tls_context *tls;
+    struct tls_context *tls, *clients_tls; /* clients_tls NULL: they speak in the clear */
     struct store_service *store;
     struct watch channel, signals;
-    int signal_fd, door, links;
+    int signal_fd, door, tls_door, links;
     bool over;
     int exit_code;
 };
@@ -98,6 +98,51 @@ static void closed(void *context)
 
 /* ---- the supervisor ---- */
 
+static bool map_image(int fd, struct image *image, struct err *err)
+{
+    struct stat stat;
+    void *at;
+
+    if (fstat(fd, &stat) < 0 || stat.st_size < (off_t)sizeof(struct config))
+        return err_set(err, ERR_PEER, "the supervisor gave no configuration");
+    at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED)
+        return err_system(err, "map the configuration's image");
+    *image = (struct image){at, (size_t)stat.st_size};
+    return true;
+}
+
+/* A reload: of what the file says now, certificates are taken in without a new start. Those that are no good change nothing. */
+static bool renew(struct process *process, struct image image, struct err *err)
+{
+    const struct config_group *group = config_group_at(image, process->slot);
+    struct tls_context *context;
+
+    if (!group || !process->clients_tls || !group->store.covered)
+        return true;
+    if (!store_tls_open(&context, image, group, true, err))
+        return false;
+    store_service_use_clients_tls(process->store, context);
+    tls_context_close(process->clients_tls);
+    process->clients_tls = context;
+    return true;
+}
+
+static void reload(struct process *process, int fd)
+{
+    struct image image;
+    struct err err;
+
+    if (!map_image(fd, &image, &err)) {
+        log_error("a reload is not followed", log_text("error.message", err.text));
+        return;
+    }
+    if (!renew(process, image, &err))
+        log_error("clients are shown the certificate that they were shown before",
+                  log_text("error.message", err.text));
+    munmap((void *)(uintptr_t)image.at, image.len);
+}
+
 static void on_channel(struct watch *watch, bool readable, bool writable)
 {
     struct process *process = container_of(watch, struct process, channel);
@@ -107,10 +152,10 @@ static void on_channel(struct watch *watch, bool readable, bool writable)
     (void)readable;
     (void)writable;
     while ((outcome = channel_receive(STORE_CHANNEL_FD, &frame)) == CHANNEL_FRAME) {
-        int fd = frame.type == MESSAGE_LINK ? frame_take_fd(&frame, 0) : -1;
-
-        if (fd >= 0)
-            store_service_take_orders(process->store, fd);
+        if (frame.type == MESSAGE_LINK && frame.fd_count > 0)
+            store_service_take_orders(process->store, frame_take_fd(&frame, 0));
+        else if (frame.type == MESSAGE_GENERATION && frame.fd_count > 0)
+            reload(process, frame.fds[0]);
         frame_close_fds(&frame);
     }
     process->over = process->over || outcome != CHANNEL_NOTHING;
@@ -129,15 +174,8 @@ static void on_signal(struct watch *watch, bool readable, bool writable)
 
 static bool take_image(struct process *process, struct err *err)
 {
-    struct stat stat;
-    void *at;
-
-    if (fstat(STORE_IMAGE_FD, &stat) < 0 || stat.st_size < (off_t)sizeof(struct config))
-        return err_set(err, ERR_PEER, "the supervisor gave no configuration");
-    at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED, STORE_IMAGE_FD, 0);
-    if (at == MAP_FAILED)
-        return err_system(err, "map the configuration's image");
-    process->image = (struct image){at, (size_t)stat.st_size};
+    if (!map_image(STORE_IMAGE_FD, &process->image, err))
+        return false;
     process->config = config_of(process->image);
     process->group = config_group_at(process->image, process->slot);
     return process->group || err_set(err, ERR_PEER, "there is no group %u", process->slot);
@@ -158,6 +196,9 @@ static bool open_tls(struct process *process, const char *node, struct err *err)
 {
     static struct config_tls files;
 
+    if (process->group->store.covered &&
+        !store_tls_open(&process->clients_tls, process->image, process->group, false, err))
+        return false;
     if (!config_has_peers(process->config))
         return true;
     config_tls(process->image, node, &files);
@@ -177,13 +218,19 @@ static struct address links_of(const struct address *clients)
 static bool open_doors(struct process *process, struct err *err)
 {
     const struct config_group *group = process->group;
-    struct address links;
+    struct address links, covered;
 
+    process->door = process->tls_door = -1;
     for (uint32_t i = 0; i < group->member_count; i++) {
         if (group->members[i].node != process->config->node)
             continue;
         links = links_of(&group->members[i].address);
-        return listener_open_fd(&process->door, &group->members[i].address, err) &&
+        covered = group->members[i].address;
+        if (store_tls_address(group, &covered) &&
+            !listener_open_fd(&process->tls_door, &covered, err))
+            return false;
+        return ((group->store.covered && group->store.tls.port == 0) ||
+                listener_open_fd(&process->door, &group->members[i].address, err)) &&
                listener_open_fd(&process->links, &links, err);
     }
     return err_set(err, ERR_CONFIG, "this node is no member of the group");
@@ -191,12 +238,16 @@ static bool open_doors(struct process *process, struct err *err)
 
 static bool confine(const struct process *process, const char *directory, struct err *err)
 {
+    static char texts[STORE_TLS_FOLDERS_MAX][CONFIG_PATH_MAX];
     const char *const writable[] = {directory, NULL};
+    const char *readable[STORE_TLS_FOLDERS_MAX + 1];
     const struct sandbox sandbox = {.profile = SANDBOX_STORE,
                                     .io_uring = loop_kind(process->loop) == LOOP_URING,
+                                    .readable = readable,
                                     .writable = writable};
     char missing[MISSING_MAX];
 
+    store_tls_folders(process->image, process->group, texts, readable);
     if (!sandbox_enter(&sandbox, missing, sizeof missing, err))
         return false;
     if (missing[0])
@@ -219,8 +270,10 @@ static bool open_service(struct process *process, const char *node, const char *
         .members = members,
         .member_count = process->group->member_count,
         .door = process->door,
+        .tls_door = process->tls_door,
         .links = process->links,
         .tls = process->tls,
+        .clients_tls = process->clients_tls,
         .config = &process->group->store,
         .may_act = may_act,
         .failed = failed,

@@ -13,3 +13,20 @@ void store_directory(struct image image, const struct config_group *group,
                      char path[CONFIG_PATH_MAX]);
 
 int role_store(const char *slot);
+
+/* ---- store_tls.c: what clients are shown ---- */
+
+struct tls_context; /* net/tls.h */
+
+/* Where a group's store speaks TLS, as `address` says of its port; false: nowhere. */
+bool store_tls_address(const struct config_group *group, struct address *address);
+/* Of a group that speaks TLS. A certificate that has expired is an error when `strict`; else a line of the log. */
+MUST_USE bool store_tls_open(struct tls_context **context, struct image image,
+                             const struct config_group *group, bool strict, struct err *err);
+
+enum { STORE_TLS_FOLDERS_MAX = 6 };
+
+/* The folders that its files lie in, and those that links lead to: they stay readable, for a reload. Pointers into `texts`; ends with NULL. */
+void store_tls_folders(struct image image, const struct config_group *group,
+                       char texts[STORE_TLS_FOLDERS_MAX][CONFIG_PATH_MAX],
+                       const char *folders[STORE_TLS_FOLDERS_MAX + 1]);

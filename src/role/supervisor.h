@@ -229,6 +229,8 @@ struct store_run {
 MUST_USE bool store_run_lend(const struct supervisor *supervisor, struct run *run,
                              struct store_run *store, struct err *err);
 void store_run_describe(struct store_run *store, struct launch *launch);
+/* Another configuration is in force: a store that runs takes its certificates from it. */
+void store_run_reload(const struct supervisor *supervisor, const struct run *run);
 /* A new stream between the agent and the store, on which orders go; while none runs there is none, and it comes when one has begun. */
 void store_run_link(struct supervisor *supervisor, struct run *run);
 

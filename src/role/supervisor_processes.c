@@ -621,6 +621,7 @@ static void follow(struct supervisor *supervisor, struct run *run)
     if (strcmp(run->user.name, user) != 0 && !launch_user_find(&run->user, user, &err))
         log_error("a group's programs cannot be started", log_text("nines.group", name),
                   log_text("error.message", err.text));
+    store_run_reload(supervisor, run);
     if (supervisor->core.phase < SUPERVISE_DRAINING)
         step(supervisor, run, MANAGED_OPEN, 0);
 }

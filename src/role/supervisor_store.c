@@ -42,6 +42,22 @@ void store_run_describe(struct store_run *store, struct launch *launch)
     launch->lent_count = ARRAY_LEN(store->lent);
 }
 
+void store_run_reload(const struct supervisor *supervisor, const struct run *run)
+{
+    static struct frame frame;
+    struct err err;
+
+    if (run->channel < 0)
+        return;
+    frame = (struct frame){.type = MESSAGE_GENERATION,
+                           .number = supervisor->current.number,
+                           .fd_count = 1,
+                           .fds = {supervisor->current.image_fd}};
+    if (!channel_send(run->channel, &frame, &err))
+        log_warning("a store does not hear of a reload", log_text("nines.group", run->name),
+                    log_text("error.message", err.text));
+}
+
 static void tell_agent(struct supervisor *supervisor, const struct run *run, int fd)
 {
     static struct frame frame;

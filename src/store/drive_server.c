@@ -1,63 +1,22 @@
-#include "store/drive_server.h"
+#include "store/drive_server_parts.h"
 
 #include "base/must.h"
-#include "net/net.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum {
-    SPARES_MAX = 256,
-    SPARE_BYTES_MAX = 64 << 10,
-    LINGER_MS = 1000,
-    LINGERING_MAX = 1024,
-};
-
-struct client {
-    struct server *server;
-    struct session session; /* until `done` */
-    struct stream stream;
-    struct buf sending;    /* does not change while the stream has it */
-    struct list lingering; /* after `done`: it may still read what it was sent */
-    int64_t linger_until_ms;
-    bool done, ended, receiving;
-};
-
-struct door {
-    struct listener listener;
-    struct server *server;
-    char address[SESSION_ADDRESS_MAX];
-};
-
-struct spare {
-    uint8_t *at;
-    size_t cap;
-};
-
-struct server {
-    struct loop *loop;
-    struct desk desk;
-    struct door doors[SERVER_DOORS_MAX];
-    uint32_t door_count;
-    struct timer flush, tick, over;
-    struct list lingering;
-    uint32_t clients, lingering_count;
-    bool closing;
-    struct spare spares[SPARES_MAX];
-    uint32_t spare_count;
-    void (*closed)(void *context);
-    void *context;
-};
+enum { LINGER_MS = 1000, LINGERING_MAX = 1024 };
 
 /* ---- the clock, before anything is asked of the desk; and what comes of it, after ---- */
 
-static void enter(struct server *server)
+void server_enter(struct server *server)
 {
     server->desk.now_ms = loop_now(server->loop).ns / NS_PER_MS;
     server->desk.wall_ms = loop_read_clock(server->loop, LOOP_WALL).ns / NS_PER_MS;
 }
 
 /* Once a turn, after all of its events. */
-static void leave(struct server *server)
+void server_leave(struct server *server)
 {
     if (!list_empty(&server->desk.dirty) && !timer_armed(&server->flush))
         timer_arm(server->loop, &server->flush, loop_now(server->loop));
@@ -65,7 +24,7 @@ static void leave(struct server *server)
 
 /* ---- buffers ---- */
 
-static void lend(struct server *server, struct buf *buf)
+void server_lend(struct server *server, struct buf *buf)
 {
     if (buf->at || server->spare_count == 0)
         return;
@@ -73,7 +32,7 @@ static void lend(struct server *server, struct buf *buf)
     buf->cap = server->spares[server->spare_count].cap;
 }
 
-static void take_back(struct server *server, struct buf *buf)
+void server_take_back(struct server *server, struct buf *buf)
 {
     size_t limit = buf->limit;
 
@@ -101,15 +60,22 @@ static void close_stream(struct client *client, bool reset)
     stream_close(&client->stream, reset);
 }
 
+static void end_session(struct client *client)
+{
+    if (client->open && !client->done)
+        session_close(&client->server->desk, &client->session);
+    client->done = true;
+}
+
 /* The session is over. Whoever was told why may still read it: a close while something is unread would be a reset, and take it away. */
-static void finish(struct client *client)
+void client_finish(struct client *client)
 {
     struct server *server = client->server;
     bool cut = client->session.cut;
 
-    if (!client->done)
-        session_close(&server->desk, &client->session);
-    client->done = true;
+    end_session(client);
+    if (client->cover && !cut)
+        cut = !cover_finish(client);
     if (cut || client->ended || server->lingering_count >= LINGERING_MAX) {
         close_stream(client, cut);
         return;
@@ -121,30 +87,45 @@ static void finish(struct client *client)
     stream_receive(&client->stream, true);
 }
 
-static void drop(struct client *client)
+void client_drop(struct client *client)
 {
-    if (!client->done)
-        session_close(&client->server->desk, &client->session);
-    client->done = true;
+    end_session(client);
     close_stream(client, true);
+}
+
+static void fill(struct client *client)
+{
+    struct session *session = &client->session;
+    struct buf out = session->out;
+
+    client->sending.limit = out.limit;
+    session->out = client->sending;
+    client->sending = out;
+    session->unsent = out.len;
 }
 
 /* False: not now, there is no memory for it. */
 static bool send_replies(struct client *client)
 {
-    struct session *session = &client->session;
-    struct buf out = session->out;
-
-    if (client->sending.len > 0 || out.len == 0)
+    if (client->queued)
         return true;
-    if (!stream_send(&client->stream, NULL, buf_bytes(&out)))
-        return false;
-    client->sending.limit = out.limit;
-    session->out = client->sending;
-    client->sending = out;
-    session->unsent = out.len;
-    client->server->desk.counts.out_bytes += out.len;
-    return true;
+    if (client->sending.len == 0 && client->cover)
+        cover_fill(client);
+    else if (client->sending.len == 0)
+        fill(client);
+    if (client->sending.len == 0)
+        return true;
+    client->queued = stream_send(&client->stream, NULL, buf_bytes(&client->sending));
+    if (client->queued)
+        client->server->desk.counts.out_bytes += client->sending.len;
+    return client->queued;
+}
+
+/* Everything that was replied has gone. */
+static bool is_silent(const struct client *client)
+{
+    return client->sending.len == 0 && client->session.out.len == 0 &&
+           (!client->cover || cover_unsent(client) == 0);
 }
 
 static bool is_quiet(const struct session *session)
@@ -160,15 +141,19 @@ static bool attend(struct client *client)
 
     session_check_limits(&client->server->desk, session);
     if (session->cut) {
-        finish(client);
+        client_finish(client);
         return true;
     }
     if (!send_replies(client))
         return false;
+    if (session->cut) {
+        client_finish(client);
+        return true;
+    }
     if (client->ended && is_quiet(session))
         session->closing = true;
-    if (session->closing && client->sending.len == 0 && session->out.len == 0) {
-        finish(client);
+    if (session->closing && is_silent(client)) {
+        client_finish(client);
         return true;
     }
     receive = !session_is_full(session) && !client->ended;
@@ -176,8 +161,8 @@ static bool attend(struct client *client)
         client->receiving = receive;
         stream_receive(&client->stream, receive);
     }
-    if (client->sending.len == 0 && session->out.len == 0 && session->pending == 0)
-        take_back(client->server, &session->out);
+    if (is_silent(client) && session->pending == 0)
+        server_take_back(client->server, &session->out);
     return true;
 }
 
@@ -186,7 +171,7 @@ static void on_flush(struct timer *timer)
     struct server *server = container_of(timer, struct server, flush);
     struct list batch, *node;
 
-    enter(server);
+    server_enter(server);
     list_move(&batch, &server->desk.dirty);
     while ((node = list_pop_front(&batch))) {
         struct session *session = container_of(node, struct session, dirty);
@@ -194,10 +179,18 @@ static void on_flush(struct timer *timer)
         if (!attend(container_of(session, struct client, session)))
             session_touch(&server->desk, session);
     }
-    leave(server);
+    server_leave(server);
 }
 
 /* ---- events of streams ---- */
+
+void client_take(struct client *client, struct bytes bytes)
+{
+    struct server *server = client->server;
+
+    server_lend(server, &client->session.out);
+    session_feed(&server->desk, &client->session, bytes);
+}
 
 static void on_received(struct stream *stream, struct chunk *chunk, struct bytes bytes)
 {
@@ -207,11 +200,14 @@ static void on_received(struct stream *stream, struct chunk *chunk, struct bytes
     (void)chunk;
     if (client->done)
         return;
-    enter(server);
-    lend(server, &client->session.out);
-    session_feed(&server->desk, &client->session, bytes);
-    session_touch(&server->desk, &client->session);
-    leave(server);
+    server_enter(server);
+    if (client->cover)
+        cover_received(client, bytes);
+    else
+        client_take(client, bytes);
+    if (client->open && !client->done)
+        session_touch(&server->desk, &client->session);
+    server_leave(server);
 }
 
 static void on_drained(struct stream *stream)
@@ -219,15 +215,20 @@ static void on_drained(struct stream *stream)
     struct client *client = of_stream(stream);
     struct server *server = client->server;
 
-    if (client->done || client->sending.len == 0)
+    if (client->done || !client->queued)
         return;
-    enter(server);
-    take_back(server, &client->sending);
-    session_drained(&server->desk, &client->session, 0);
-    /* At once: as one of the dirty it would cost another turn. */
-    if (!attend(client))
-        session_touch(&server->desk, &client->session);
-    leave(server);
+    server_enter(server);
+    client->queued = false;
+    server_take_back(server, &client->sending);
+    if (client->open) {
+        session_drained(&server->desk, &client->session, client->cover ? cover_unsent(client) : 0);
+        /* At once: as one of the dirty it would cost another turn. */
+        if (!attend(client))
+            session_touch(&server->desk, &client->session);
+    } else {
+        cover_answer(client);
+    }
+    server_leave(server);
 }
 
 /* What was asked before is still answered. */
@@ -236,19 +237,20 @@ static void on_ended(struct stream *stream)
     struct client *client = of_stream(stream);
 
     client->ended = true;
-    if (client->done) {
+    if (client->done || !client->open) {
+        end_session(client);
         close_stream(client, false);
         return;
     }
-    enter(client->server);
+    server_enter(client->server);
     session_touch(&client->server->desk, &client->session);
-    leave(client->server);
+    server_leave(client->server);
 }
 
 static void on_failed(struct stream *stream, int error)
 {
     (void)error;
-    drop(of_stream(stream));
+    client_drop(of_stream(stream));
 }
 
 static void free_if_over(struct server *server)
@@ -262,6 +264,8 @@ static void on_closed(struct stream *stream)
     struct client *client = of_stream(stream);
     struct server *server = client->server;
 
+    if (client->cover)
+        cover_close(client);
     buf_fini(&client->sending);
     free(client);
     server->clients--;
@@ -278,10 +282,20 @@ static const struct stream_events events = {.received = on_received,
 
 static void refuse(struct client *client)
 {
-    client->done = true;
-    client->session.cut =
-        !stream_send(&client->stream, NULL, BYTES("-ERR max number of clients reached\r\n"));
-    finish(client);
+    const struct bytes why = BYTES("-ERR max number of clients reached\r\n");
+
+    if (client->cover)
+        cover_say(client, why);
+    else
+        client->session.cut = !stream_send(&client->stream, NULL, why);
+    client_finish(client);
+}
+
+void client_admit(struct client *client, const struct door *door, const char *address)
+{
+    client->open = session_open(&client->server->desk, &client->session, address, door->address);
+    if (!client->open)
+        refuse(client);
 }
 
 static void on_accepted(struct listener *listener, int fd, const struct address *peer)
@@ -295,17 +309,19 @@ static void on_accepted(struct listener *listener, int fd, const struct address 
         loop_close_fd(server->loop, fd);
         return;
     }
-    enter(server);
+    server_enter(server);
     client->server = server;
     list_init(&client->lingering);
     buf_init(&client->sending, 0);
     server->clients++;
     stream_adopt(server->loop, &client->stream, fd, &events);
-    if (!session_open(&server->desk, &client->session, address_print(peer, address),
-                      door->address)) {
-        refuse(client);
+    address_print(peer, address);
+    if (!door->covered)
+        client_admit(client, door, address);
+    else if (!cover_open(client, door, address))
+        client_drop(client);
+    if (client->done)
         return;
-    }
     client->receiving = true;
     stream_receive(&client->stream, true);
 }
@@ -335,11 +351,12 @@ static void on_tick(struct timer *timer)
     struct server *server = container_of(timer, struct server, tick);
     int64_t ms;
 
-    enter(server);
+    server_enter(server);
     ms = desk_tick(&server->desk);
     end_lingering(server);
+    cover_end_late(server);
     timer_arm(server->loop, &server->tick, after_ms(loop_now(server->loop), ms));
-    leave(server);
+    server_leave(server);
 }
 
 /* ---- the owner's calls ---- */
@@ -365,6 +382,7 @@ static void open_door(struct server *server, const struct server_door *opened)
 
     door->server = server;
     address_print(&opened->address, door->address);
+    door->covered = opened->covered;
     door->listener.accepted = on_accepted;
     door->listener.starved = on_starved;
     listener_start(server->loop, &door->listener, opened->fd);
@@ -387,7 +405,9 @@ bool server_open(struct server **out, const struct server_options *options, stru
     server->loop = options->loop;
     server->closed = options->closed;
     server->context = options->context;
+    server->tls = options->tls;
     list_init(&server->lingering);
+    cover_begin(server);
     timer_init(&server->flush, on_flush);
     timer_init(&server->tick, on_tick);
     timer_init(&server->over, on_over);
@@ -404,13 +424,21 @@ void server_close(struct server *server)
     for (uint32_t i = 0; i < server->door_count; i++)
         listener_stop(&server->doors[i].listener, false);
     list_each_safe (node, &server->desk.sessions)
-        drop(container_of(container_of(node, struct session, node), struct client, session));
+        client_drop(container_of(container_of(node, struct session, node), struct client, session));
+    list_each_safe (node, &server->shaking)
+        client_drop(container_of(node, struct cover, shaking)->client);
     list_each_safe (node, &server->lingering)
         close_stream(container_of(node, struct client, lingering), true);
     timer_cancel(server->loop, &server->flush);
     timer_cancel(server->loop, &server->tick);
+    timer_cancel(server->loop, &server->shake);
     /* A listener's storage is needed for one more turn. */
     timer_arm(server->loop, &server->over, after_ms(loop_now(server->loop), 1));
+}
+
+void server_use_tls(struct server *server, struct tls_context *tls)
+{
+    server->tls = tls;
 }
 
 struct desk *server_desk(struct server *server)
@@ -428,48 +456,48 @@ uint64_t server_execute(struct server *server, struct position position, struct 
 
 void server_executed(struct server *server)
 {
-    enter(server);
+    server_enter(server);
     desk_executed(&server->desk);
-    leave(server);
+    server_leave(server);
 }
 
 void server_unknown(struct server *server, uint64_t cookie)
 {
-    enter(server);
+    server_enter(server);
     desk_unknown(&server->desk, cookie);
-    leave(server);
+    server_leave(server);
 }
 
 void server_state(struct server *server)
 {
-    enter(server);
+    server_enter(server);
     desk_state(&server->desk);
-    leave(server);
+    server_leave(server);
 }
 
 void server_roomy(struct server *server)
 {
-    enter(server);
+    server_enter(server);
     desk_roomy(&server->desk);
-    leave(server);
+    server_leave(server);
 }
 
 void server_linked(struct server *server, uint32_t member, bool up)
 {
-    enter(server);
+    server_enter(server);
     desk_linked(&server->desk, member, up);
-    leave(server);
+    server_leave(server);
 }
 
 void server_message(struct server *server, uint32_t member, struct bytes bytes)
 {
-    enter(server);
+    server_enter(server);
     desk_message(&server->desk, member, bytes);
-    leave(server);
+    server_leave(server);
 }
 
 void server_epoch_record(struct server *server, struct buf *out)
 {
-    enter(server);
+    server_enter(server);
     desk_epoch_record(&server->desk, out);
 }

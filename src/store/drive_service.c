@@ -319,6 +319,17 @@ static void on_ordered(void *context, const struct engine_order *order)
     ledger_order(store->ledger, order);
 }
 
+void store_service_use_tls(struct store_service *store, struct tls_context *tls)
+{
+    if (store->ledger)
+        ledger_use_tls(store->ledger, tls);
+}
+
+void store_service_use_clients_tls(struct store_service *store, struct tls_context *tls)
+{
+    server_use_tls(store->server, tls);
+}
+
 void store_service_take_orders(struct store_service *store, int fd)
 {
     if (store->closing)
@@ -476,6 +487,22 @@ static void status(void *context, struct engine_status *found)
         ledger_status(store->ledger, found);
 }
 
+static uint32_t doors_of(const struct store_service *store, struct server_door *doors)
+{
+    const struct store_options *options = &store->options;
+    struct address address = store->members[store->own - 1].address;
+    uint32_t count = 0;
+
+    if (options->door >= 0)
+        doors[count++] = (struct server_door){.fd = options->door, .address = address};
+    if (options->config->tls.port != 0)
+        address.port = (uint16_t)options->config->tls.port;
+    if (options->tls_door >= 0)
+        doors[count++] =
+            (struct server_door){.fd = options->tls_door, .address = address, .covered = true};
+    return count;
+}
+
 static bool open_server(struct store_service *store, struct err *err)
 {
     static const enum desk_policy policies[] = {
@@ -486,7 +513,7 @@ static bool open_server(struct store_service *store, struct err *err)
     };
     const struct store_config *config = store->options.config;
     const struct address *address = &store->members[store->own - 1].address;
-    struct server_door door = {store->options.door, *address};
+    struct server_door doors[SERVER_DOORS_MAX];
     struct desk_settings settings = {
         .memory_max = config->max_memory,
         .policy = policies[config->eviction],
@@ -510,8 +537,9 @@ static bool open_server(struct store_service *store, struct err *err)
                      .space = store->space,
                      .seed = store->options.seed,
                      .sessions_max = (uint32_t)(config->max_clients + SPARE_SESSIONS)},
-            .doors = &door,
-            .door_count = 1,
+            .doors = doors,
+            .door_count = doors_of(store, doors),
+            .tls = store->options.clients_tls,
             .closed = on_server_closed,
             .context = store,
         },

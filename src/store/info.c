@@ -122,6 +122,7 @@ static void tell_stats(const struct desk *desk, struct buf *out)
     line(out, "client_output_buffer_limit_disconnections", c->cut_output);
     line(out, "client_idle_disconnections", c->idle);
     line(out, "protocol_errors", c->protocol_errors);
+    line(out, "tls_handshakes_failed", c->tls_failed);
     line(out, "reads", c->reads);
     line(out, "writes", c->writes);
     line(out, "requests_forwarded", c->forwarded);

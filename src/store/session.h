@@ -165,6 +165,7 @@ struct desk_counts {
     uint64_t connections, rejected, cut_output, cut_input, idle, protocol_errors;
     uint64_t commands, writes, reads, forwarded, served; /* served: for other members */
     uint64_t denied, failed_authentications;
+    uint64_t tls_failed; /* handshakes that came to nothing */
     uint64_t in_bytes, out_bytes;
     uint64_t unknown, held,
         timed_out;       /* outcomes that are not known; waited for a primary; in vain */

@@ -23,6 +23,13 @@ enum store_eviction { STORE_REFUSE, STORE_EVICT_LRU, STORE_EVICT_LFU, STORE_EVIC
 
 enum { STORE_LINK_PORT = 10000 }; /* members speak to each other at the group's port and so many */
 
+/* Files in PEM, by which clients know this member, and it knows them. */
+struct store_tls {
+    struct ref certificate, key;
+    struct ref authority; /* absent: clients show no certificate */
+    int64_t port;         /* 0: instead of the clear */
+};
+
 struct store_config {
     int64_t max_memory; /* bytes; 0: no limit */
     int32_t eviction;   /* enum store_eviction */
@@ -31,6 +38,8 @@ struct store_config {
     int32_t consistency;      /* enum store_consistency, of a connection that says nothing */
     int64_t bound_ms;         /* of STORE_BOUNDED */
     int64_t checkpoint_bytes; /* of log, after which the state is written down */
+    bool covered;             /* the section `tls` was written */
+    struct store_tls tls;
 };
 
 extern const struct option
@@ -49,8 +58,10 @@ struct store_options {
     const char *directory;              /* exists, and is this process's alone */
     const struct store_member *members; /* `self` among them */
     uint32_t member_count;
-    int door, links;         /* listening, for clients and for the other members; borrowed */
-    struct tls_context *tls; /* between members; NULL: in the clear, in tests */
+    /* Listening; borrowed. For clients in the clear, and for those that speak TLS (-1: there is none); and for the other members. */
+    int door, tls_door, links;
+    struct tls_context *tls;         /* between members; NULL: in the clear, in tests */
+    struct tls_context *clients_tls; /* of tls_door; borrowed */
     const struct store_config *config;
     uint64_t seed;
     bool (*may_act)(void *context); /* the lease holds now */
@@ -67,4 +78,7 @@ MUST_USE bool store_service_open(struct store_service **store, const struct stor
                                  struct err *err);
 /* A connected stream to the agent, which is the callee's: orders come on it (docs/engines.md), and no longer on the one before. */
 void store_service_take_orders(struct store_service *store, int fd);
+/* Other certificates from now on, between members and for clients; those before are no longer used. */
+void store_service_use_tls(struct store_service *store, struct tls_context *tls);
+void store_service_use_clients_tls(struct store_service *store, struct tls_context *tls);
 void store_service_close(struct store_service *store);

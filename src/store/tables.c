@@ -13,6 +13,24 @@ enum { MINUTES_MS = 60000 };
 static const char *const evictions[] = {"none", "lru", "lfu", "ttl", NULL};
 static const char *const consistencies[] = {"strong", "session", "bounded", "eventual", NULL};
 
+#define TLS(member) offsetof(struct store_tls, member)
+
+static const struct option tls_rows[] = {
+    {"certificate", OPTION_TEXT, TLS(certificate), 1, 1024, NULL, AT_RELOAD, OPTION_REQUIRED,
+     "PEM file of the certificate that is shown to clients, and of those between it and its "
+     "authority; a reload reads it again."},
+    {"key", OPTION_TEXT, TLS(key), 1, 1024, NULL, AT_RELOAD, OPTION_REQUIRED,
+     "PEM file of the certificate's key, not encrypted; whoever the store runs as has to be able "
+     "to read it."},
+    {"authority", OPTION_TEXT, TLS(authority), 1, 1024, NULL, AT_RELOAD, 0,
+     "PEM file of the authority that clients must have a certificate of; left out: they need "
+     "none."},
+    {"port", OPTION_NUMBER, TLS(port), 0, 65535, "0", AT_RELOAD, 0,
+     "Where TLS is spoken at the member's address, beside its port, which stays in the clear; 0: "
+     "at its port, and nothing is in the clear. Takes effect when the store is next started."},
+    {0},
+};
+
 const char *store_consistency_name(enum store_consistency consistency)
 {
     return consistencies[consistency];
@@ -41,5 +59,9 @@ const struct option store_options[] = {
     {"checkpoint", OPTION_SIZE, FIELD(checkpoint_bytes), 1 << 20, INT64_MAX, "256MiB", AT_RELOAD, 0,
      "Engine `store`: after so much log the state is written down, and a restart begins there; as "
      "much of the log before it is kept for members that come back."},
+    {"tls", OPTION_SECTION, FIELD(tls), 0, 0, NULL, AT_RELOAD, OPTION_PRESENCE,
+     "Engine `store`: clients speak TLS 1.2 or 1.3. Taken in, or left out, when the store is next "
+     "started.",
+     .rows = tls_rows, .present = FIELD(covered)},
     {0},
 };

@@ -16,9 +16,9 @@ from store_words import RedisTalk, differences, encode, lines, read_reply
 
 
 class StoreServer(Process):
-    def __init__(self, system, clients=10000):
+    def __init__(self, system, clients=10000, more=()):
         self.address = system.address()
-        super().__init__(system.timeline, "store", [BINARY.parent / "store-server", self.address, clients])
+        super().__init__(system.timeline, "store", [BINARY.parent / "store-server", self.address, clients, *more])
         wait_until(lambda: "ready" in self.output(), 10, "the store is ready")
 
     def client(self, **options):

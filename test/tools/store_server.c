@@ -1,10 +1,11 @@
 /*
  * A store's server whose ledger is a list in memory: what was appended in a turn is committed at its end. For tests of clients and for measuring the server alone.
  *
- *     store-server ADDRESS [MAX_CLIENTS]
+ *     store-server ADDRESS [MAX_CLIENTS [TLS_ADDRESS CERTIFICATE KEY [AUTHORITY]]]
  */
 #include "base/must.h"
 #include "net/net.h"
+#include "net/tls.h"
 #include "store/drive_server.h"
 #include "store/space.h"
 
@@ -89,12 +90,33 @@ static void closed(void *context)
     loop_stop(loop);
 }
 
-static bool open_all(const char *address, const char *clients_max, struct err *err)
+static bool open_door(struct server_door *door, const char *address, struct err *err)
 {
+    if (!address_parse(&door->address, bytes_of_string(address)))
+        return err_set(err, ERR_USAGE, "'%s' is no address", address);
+    return listener_open_fd(&door->fd, &door->address, err);
+}
+
+/* `words`: as after ADDRESS. */
+static bool open_tls(struct server_options *options, struct server_door *door, char **words,
+                     struct err *err)
+{
+    door->covered = true;
+    options->door_count++;
+    return open_door(door, words[1], err) &&
+           tls_context_open_server(
+               &options->tls,
+               &(struct tls_files){.certificate = words[2], .key = words[3], .authority = words[4]},
+               err);
+}
+
+static bool open_all(const char *address, int word_count, char **words, struct err *err)
+{
+    const char *clients_max = word_count > 0 ? words[0] : "10000";
     static const struct space_options space_options = {.seed = 1};
     struct loop_options loop_options = {.chunks_max = 4096, .chunk_bytes = 16384, .pipes_max = 1};
-    struct server_door door;
-    struct server_options options = {.doors = &door,
+    struct server_door doors[2] = {0};
+    struct server_options options = {.doors = doors,
                                      .door_count = 1,
                                      .closed = closed,
                                      .desk = {.log = {NULL, append, send_to, look, may_act, status},
@@ -108,11 +130,10 @@ static bool open_all(const char *address, const char *clients_max, struct err *e
                                               .seed = 1,
                                               .sessions_max = (uint32_t)atoi(clients_max)}};
 
-    if (!address_parse(&door.address, bytes_of_string(address)))
-        return err_set(err, ERR_USAGE, "'%s' is no address", address);
-    options.desk.settings.port = door.address.port;
-    if (!loop_open(&loop, &loop_options, err) || !listener_open_fd(&door.fd, &door.address, err))
+    if (!loop_open(&loop, &loop_options, err) || !open_door(&doors[0], address, err) ||
+        (word_count > 3 && !open_tls(&options, &doors[1], words, err)))
         return false;
+    options.desk.settings.port = doors[0].address.port;
     timer_init(&commit, on_commit);
     buf_init(&bytes, 1U << 30);
     options.loop = loop;
@@ -129,7 +150,7 @@ int main(int argc, char **argv)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (argc < 2 || !open_all(argv[1], argc > 2 ? argv[2] : "10000", &err)) {
+    if (argc < 2 || !open_all(argv[1], argc - 2, argv + 2, &err)) {
         fprintf(stderr, "store-server: %s\n", argc < 2 ? "at which address?" : err.text);
         return 1;
     }

@@ -108,6 +108,17 @@ static void every_contradiction_has_its_place_and_sentence(void **state)
          "a failover would be given up before the old primary's lease has run out: lease 5000 ms, "
          "timeout 5000 ms",
          "f.yaml:"},
+        {"g: {engine: store, port: 7000,\n  tls: {certificate: a.pem, key: /b}}",
+         "`a.pem` is not an absolute path", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  tls: {certificate: /a, key: /b, authority: c}}",
+         "`c` is not an absolute path", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  tls: {certificate: /a}}", "key", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  tls: {certificate: /a, key: /b, port: 7000}}",
+         "port 7000 is taken: there the store speaks in the clear", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  tls: {certificate: /a, key: /b, port: 17000}}",
+         "port 17000 is taken: there the store is spoken to by other members", "f.yaml:3:"},
+        {"g: {command: /bin/true, port: 7000,\n  tls: {certificate: /a, key: /b}}",
+         "nines speaks TLS for the embedded store alone", "f.yaml:3:"},
     };
     char text[1024];
 
