@@ -7,7 +7,7 @@ PREFIX := /usr/local
 PYTHON := /usr/bin/python3
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test bench bench-cluster bench-addresses bench-failover bench-store soak fuzz sim sim-bugs format check-format tidy man install clean
+.PHONY: help build demo test bench bench-cluster bench-addresses bench-failover bench-store soak soak-store fuzz sim sim-bugs format check-format tidy man install clean
 MAKEFLAGS += --no-print-directory
 
 help: ## what there is
@@ -38,7 +38,7 @@ bench-addresses: build ## what clients lose when a virtual address moves, beside
 	@tools/setup bench
 	@$(PYTHON) bench/addresses --runs $(or $(RUNS),20) --only "$(ONLY)"
 
-bench-failover: build ## what clients of a replicated Redis lose and wait for, beside Sentinel, as root: WHAT="run --runs 20" or "soak --faults 200"
+bench-failover: build ## what clients of a replicated Redis lose and wait for, beside Sentinel, and of the store, as root: WHAT="run --runs 20", "store --runs 20", "soak --faults 200"
 	@tools/setup bench
 	@$(PYTHON) bench/failover $(or $(WHAT),all)
 
@@ -49,6 +49,10 @@ bench-store: build ## the embedded store beside Redis and etcd: SECONDS=4 ROUNDS
 soak: build ## a million requests, and what memory they cost: REQUESTS=1000000
 	@tools/setup bench
 	@$(PYTHON) bench/run soak --requests $(or $(REQUESTS),1000000)
+
+soak-store: build ## the store under FAULTS=1000 random faults in sequence, what its clients saw judged for linearizability, as root; SEED=7
+	@tools/setup test
+	@FAULTS=$(or $(FAULTS),1000) SEED=$(SEED) $(PYTHON) -B -m pytest -q -s -p no:cacheprovider test/system/test_store_soak.py
 
 fuzz: ## every parser's fuzz target for SECONDS=60 each
 	@tools/setup fuzz
