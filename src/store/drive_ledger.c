@@ -10,6 +10,8 @@
 enum {
     EXECUTE_RECORDS = 8192, /* in one turn */
     EXECUTE_BYTES = 4 << 20,
+    EXECUTE_NS = 5000000, /* then others have their turn: links, which must not fall silent */
+    EXECUTE_LOOK = 8,     /* records between two looks at the clock */
     EPOCH_RECORD_MAX = 4096,
 };
 
@@ -161,11 +163,13 @@ static void end_replay(struct ledger *l)
 static void execute(struct ledger *l, bool may_answer)
 {
     uint64_t bytes = 0, to = l->actions.execute_to, before = l->core.executed;
+    struct instant until = after_ns(loop_read_clock(l->loop, LOOP_MONOTONIC), EXECUTE_NS);
 
     if (before < to)
         begin_replay(l);
-    for (uint32_t i = 0; i < EXECUTE_RECORDS && bytes < EXECUTE_BYTES; i++)
-        if (l->core.executed >= to || !execute_one(l, may_answer, &bytes))
+    for (uint32_t i = 1; i <= EXECUTE_RECORDS && bytes < EXECUTE_BYTES; i++)
+        if (l->core.executed >= to || !execute_one(l, may_answer, &bytes) ||
+            (i % EXECUTE_LOOK == 0 && passed(until, loop_read_clock(l->loop, LOOP_MONOTONIC))))
             break;
     if (l->core.executed == before)
         return;

@@ -50,6 +50,7 @@ struct member {
     struct ledger_point copy;
     uint64_t copied; /* bytes */
     uint64_t digest; /* of what it executes, besides */
+    int64_t slow_ns; /* that each execution takes */
     void (*on_executed)(struct member *member);
 };
 
@@ -78,7 +79,10 @@ static inline uint64_t do_execute(void *context, struct position position, struc
                                   uint64_t cookie)
 {
     struct member *m = context;
+    struct instant until = after_ns(clock_now(), m->slow_ns);
 
+    while (m->slow_ns > 0 && !passed(until, clock_now()))
+        continue;
     m->wrong_order += position.offset != m->point.position.offset + 1;
     m->point.position = position;
     m->executed++;

@@ -294,6 +294,26 @@ static void long_records_and_messages_come_whole(void **state)
     free(bytes);
 }
 
+static void what_takes_long_leaves_others_their_turn(void **state)
+{
+    struct member *anna = &g->members[0];
+    uint64_t before, most = 0;
+
+    (void)state;
+    group_open(g, 1 << 20, 0);
+    lead(g, 0, needs_of(GROUP_ASYNC, 0, 1));
+    anna->slow_ns = 2000000;
+    append_many(anna, 100);
+    do {
+        before = anna->executed;
+        loop_turn(g->loop, 10 * NS_PER_MS);
+        if (anna->executed - before > most)
+            most = anna->executed - before;
+    } while (anna->acked < 100);
+    assert_in_range(most, 1, 16);
+    group_close(g);
+}
+
 static void a_switchover_loses_nothing(void **state)
 {
     struct member *anna = &g->members[0];
@@ -417,6 +437,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_executed_is_never_cut_and_only_a_copy_helps),
         cmocka_unit_test(whoever_is_behind_the_log_takes_a_copy_and_goes_on),
         cmocka_unit_test(long_records_and_messages_come_whole),
+        cmocka_unit_test(what_takes_long_leaves_others_their_turn),
         cmocka_unit_test(a_switchover_loses_nothing),
         cmocka_unit_test(a_promise_holds_over_a_restart),
         cmocka_unit_test(one_that_executed_otherwise_says_so_and_wants_a_copy),
