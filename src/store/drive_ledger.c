@@ -160,6 +160,16 @@ static void end_replay(struct ledger *l)
     replay->to = 0;
 }
 
+/* Who receives faster than it executes reads from the disk again what is too much. */
+static void drop_durable(struct ledger *l)
+{
+    const struct tail_record *first;
+
+    while (tail_bytes(&l->tail) > l->options.tail_bytes && l->tail.first <= l->core.durable &&
+           (first = tail_at(&l->tail, l->tail.first)) && first->cookie == 0)
+        tail_drop(&l->tail, l->tail.first + 1);
+}
+
 static void execute(struct ledger *l, bool may_answer)
 {
     uint64_t bytes = 0, to = l->actions.execute_to, before = l->core.executed;
@@ -242,6 +252,7 @@ static void turn(struct ledger *l)
         ledger_links_send(l, &actions->send[i]);
     ledger_ship(l);
     execute(l, may_act);
+    drop_durable(l);
     tell(l);
     ledger_copy_turn(l);
     ledger_links_flush(l);

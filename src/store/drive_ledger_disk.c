@@ -493,6 +493,8 @@ bool ledger_files_open(struct ledger *l, struct ledger_restored *restored, struc
         l->options.segment_bytes = SEGMENT_BYTES;
     if (l->options.retain_bytes == 0)
         l->options.retain_bytes = RETAIN_BYTES;
+    if (l->options.tail_bytes == 0)
+        l->options.tail_bytes = LEDGER_OPEN_MAX + LEDGER_TAIL_BYTES;
     l->record_max = l->options.segment_bytes - WAL_OVERHEAD;
     if (l->record_max > LEDGER_RECORD_MAX)
         l->record_max = LEDGER_RECORD_MAX;

@@ -153,6 +153,8 @@ struct ledger_options {
         segment_bytes; /* of the log's files; 0: 16 MiB. At least LEDGER_RECORD_MAX + WAL_OVERHEAD for the longest records; else those that do not fit are TOO_LONG */
     uint64_t
         retain_bytes; /* of the log below the checkpoint that is kept for members that come back; 0: 256 MiB. Twice as much for those that are attached. */
+    uint64_t
+        tail_bytes; /* of records on the disk and not yet executed that stay in memory; 0: 80 MiB */
     struct ledger_point state; /* what the owner has: execution goes on from there */
     const struct ledger_events *events;
     void *context;

@@ -60,7 +60,7 @@ struct group {
     char top[32];
     uint64_t epoch, next_cookie;
     uint32_t segment_bytes;
-    uint64_t retain_bytes;
+    uint64_t retain_bytes, tail_bytes;
 };
 
 #define TURN_UNTIL(group, claim)                                                                   \
@@ -309,6 +309,7 @@ static inline void start(struct member *m)
         .members = others,
         .segment_bytes = g->segment_bytes,
         .retain_bytes = g->retain_bytes,
+        .tail_bytes = g->tail_bytes,
         .state = m->point,
         .events = &owner_events,
         .context = m,

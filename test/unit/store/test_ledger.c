@@ -3,6 +3,8 @@
  */
 #include "ledgers.h"
 
+#include "store/drive_ledger.h"
+
 #include <dirent.h>
 #include <sys/resource.h>
 
@@ -314,6 +316,35 @@ static void what_takes_long_leaves_others_their_turn(void **state)
     group_close(g);
 }
 
+static void what_is_not_executed_yet_does_not_stay_in_memory(void **state)
+{
+    enum { RECORDS = 64, BYTES_EACH = 32 << 10 };
+    static const uint8_t record[BYTES_EACH];
+    struct member *anna = &g->members[0], *bert = &g->members[1];
+    struct engine_status status = {0};
+
+    (void)state;
+    group_open(g, 1 << 20, 0);
+    stop(bert);
+    g->tail_bytes = 4 * BYTES_EACH;
+    start(bert);
+    lead(g, 0, needs_of(GROUP_ASYNC, 0, 1));
+    bert->slow_ns = 100000000;
+    for (int i = 0; i < RECORDS; i++)
+        assert_int_not_equal(append(anna, bytes_of(record, BYTES_EACH)), 0);
+    while (status.position.offset < RECORDS + 1) {
+        loop_turn(g->loop, 10 * NS_PER_MS);
+        ledger_status(bert->ledger, &status);
+    }
+    loop_turn(g->loop, 10 * NS_PER_MS);
+    assert_true(bert->executed < RECORDS);
+    assert_true(tail_bytes(&bert->ledger->tail) <= 5 * BYTES_EACH);
+    bert->slow_ns = 0;
+    TURN_UNTIL(g, all_have(g, RECORDS + 1));
+    assert_alike(g);
+    group_close(g);
+}
+
 static void a_switchover_loses_nothing(void **state)
 {
     struct member *anna = &g->members[0];
@@ -438,6 +469,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(whoever_is_behind_the_log_takes_a_copy_and_goes_on),
         cmocka_unit_test(long_records_and_messages_come_whole),
         cmocka_unit_test(what_takes_long_leaves_others_their_turn),
+        cmocka_unit_test(what_is_not_executed_yet_does_not_stay_in_memory),
         cmocka_unit_test(a_switchover_loses_nothing),
         cmocka_unit_test(a_promise_holds_over_a_restart),
         cmocka_unit_test(one_that_executed_otherwise_says_so_and_wants_a_copy),
