@@ -12,6 +12,7 @@ enum {
     UPKEEP_BYTES_MAX = 4 << 20,
     TICK_MS = 100,
     TICK_SOON_MS = 10, /* while somebody waits for what only time tells */
+    LEFT_MS = 200,     /* after which an answer of a former primary is no longer waited for */
     LOST_MS = 5000,    /* beyond `hold`, after which an answer is no longer waited for */
     TIDY_MAX = 16,
     SAVED_VERSION = 2,
@@ -184,8 +185,31 @@ void desk_executed(struct desk *desk)
     desk_run_ready(desk);
 }
 
+/* Whether its requests are with a member that is primary no more. After an orderly change their answers are on the way: what has not come soon comes, if at all, when the
+ * link to a silent node is given up. */
+static bool is_left_behind(const struct desk *desk, const struct session *session)
+{
+    const struct ledger_view *view = desk->log.view(desk->log.context);
+    uint32_t primary = view->role == ENGINE_SECONDARY ? view->primary : 0;
+
+    return session->pending > 0 && session->route != 0 && session->route != primary &&
+           (primary != 0 || view->role == ENGINE_PRIMARY) &&
+           desk->now_ms - session->moved_ms > LEFT_MS;
+}
+
+static void lose_left_behind(struct desk *desk)
+{
+    list_each (node, &desk->sessions) {
+        struct session *session = container_of(node, struct session, node);
+
+        if (is_left_behind(desk, session))
+            forward_lose(desk, session);
+    }
+}
+
 void desk_state(struct desk *desk)
 {
+    lose_left_behind(desk);
     desk_wake_all(desk, STALL_PRIMARY);
     desk_run_ready(desk);
 }
@@ -230,6 +254,7 @@ int64_t desk_tick(struct desk *desk)
 
     if (desk->now_ms - desk->looked_ms >= TICK_MS) {
         desk->looked_ms = desk->now_ms;
+        lose_left_behind(desk);
         look_at_all(desk);
     }
     for (size_t i = 0; i < ARRAY_LEN(by_time); i++)

@@ -93,6 +93,31 @@ static void says_unknown_of_writes_whose_primary_is_lost(void **state)
     assert_string_equal(heard(&w->two), "$-1 ");
 }
 
+static void waits_no_longer_for_a_former_primary_that_is_silent(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "INCR n\r\n");
+    say(&w->b, &w->two, "GET n\r\n");
+    drop_letters();
+    w->b.view.primary = 3;
+    desk_state(&w->b.desk); /* the answers may be on their way */
+    assert_string_equal(heard(&w->one), "");
+    w->b.desk.now_ms += 150;
+    (void)desk_tick(&w->b.desk);
+    assert_string_equal(heard(&w->one), "");
+    w->b.view.primary = 0; /* nobody is chosen yet: the former one may still answer */
+    w->b.desk.now_ms += 100;
+    (void)desk_tick(&w->b.desk);
+    assert_string_equal(heard(&w->one), "");
+    w->b.view.primary = 3;
+    desk_state(&w->b.desk);
+    assert_string_equal(heard(&w->one), "-UNKNOWN the primary was lost before it answered: this "
+                                        "may have been done, or may still be ");
+    assert_string_equal(heard(&w->two), "");
+    assert_int_equal(w->two.route, 3); /* a read is asked again */
+}
+
 static void takes_a_late_answer_for_nobodys(void **state)
 {
     struct world *w = *state;
@@ -341,6 +366,7 @@ int main(void)
         TEST(sends_writes_and_strong_reads_on_to_the_primary),
         TEST(speaks_the_clients_version),
         TEST(says_unknown_of_writes_whose_primary_is_lost),
+        TEST(waits_no_longer_for_a_former_primary_that_is_silent),
         TEST(takes_a_late_answer_for_nobodys),
         TEST(gives_no_client_the_answer_of_another_life),
         TEST(asks_again_for_what_was_not_taken),
