@@ -51,8 +51,9 @@ struct checkpoint {
     struct job drop;
     bool dropping, drop_again;
 
-    struct buf stream; /* of a copy: what is not in a batch yet */
-    size_t told;       /* bytes of it that were told as taken */
+    struct buf stream; /* of a copy: what is not in a batch yet, and before it what is */
+    size_t used;       /* bytes of it that are */
+    size_t told;       /* bytes behind those that were told as taken */
     bool whole;        /* nothing more comes */
 };
 
@@ -127,7 +128,7 @@ static void end_run(struct checkpoint *c)
     c->run++;
     buf_fini(&c->stream);
     buf_init(&c->stream, SIZE_MAX);
-    c->told = 0;
+    c->used = c->told = 0;
     c->whole = false;
 }
 
@@ -241,9 +242,24 @@ static bool use_row(struct checkpoint *c, const struct row *row)
     return false; /* of nothing there is nothing to delete */
 }
 
+static struct bytes unused(const struct checkpoint *c)
+{
+    return bytes_skip(buf_bytes(&c->stream), c->used);
+}
+
+/* What was used goes when it is more than what stays: each byte is moved once at most. */
+static void use(struct checkpoint *c, size_t bytes)
+{
+    c->used += bytes;
+    if (2 * c->used < c->stream.len)
+        return;
+    buf_drop(&c->stream, c->used);
+    c->used = 0;
+}
+
 static bool fill(struct checkpoint *c, struct batch *batch)
 {
-    struct bytes left = buf_bytes(&c->stream), row_bytes;
+    struct bytes left = unused(c), row_bytes;
     enum row_taken taken = ROW_CUT_OFF;
     struct row row = {.kind = ROW_CLEAR};
     size_t used;
@@ -259,19 +275,19 @@ static bool fill(struct checkpoint *c, struct batch *batch)
             return false;
         buf_add(&batch->rows, bytes_take(row_bytes, row_bytes.len - left.len));
     }
-    used = c->stream.len - left.len;
+    used = unused(c).len - left.len;
     batch->took = used - (used < c->told ? used : c->told);
     c->told -= used < c->told ? used : c->told;
-    buf_drop(&c->stream, used);
+    use(c, used);
     return taken != ROW_BROKEN && !batch->rows.full;
 }
 
 /* A row that is longer than what may be on the way is waited for as a whole: its beginning counts as taken. */
 static void take_partial(struct checkpoint *c)
 {
-    size_t ahead = c->stream.len - c->told;
+    size_t ahead = unused(c).len - c->told;
 
-    c->told = c->stream.len;
+    c->told = unused(c).len;
     if (ahead > 0)
         c->events->took(c->context, ahead);
 }
@@ -280,7 +296,7 @@ static void pump(struct checkpoint *c)
 {
     struct batch *batch = free_batch(c);
 
-    if (c->source != SOURCE_COPY || c->ending || !batch || (c->stream.len == c->told && !c->whole))
+    if (c->source != SOURCE_COPY || c->ending || !batch || (unused(c).len == c->told && !c->whole))
         return;
     if (!fill(c, batch)) {
         refuse(c, "the copy holds what is no state");
@@ -290,7 +306,7 @@ static void pump(struct checkpoint *c)
         take_partial(c);
         c->ending = c->whole;
     }
-    if (c->ending && c->stream.len > 0)
+    if (c->ending && unused(c).len > 0)
         refuse(c, "the copy ends in the middle of a key");
     else if (c->ending || batch->rows.len > 0)
         send(c, batch);

@@ -27,7 +27,7 @@ enum {
     LEDGER_OUT_MAX = 16 << 20,            /* bytes of messages that wait for one member */
     LEDGER_OPEN_MAX = 64 << 20,           /* bytes of a primary's records that are not committed */
     LEDGER_SNAPSHOT_PIECE = 256 << 10,    /* bytes of one piece of a snapshot, at most */
-    LEDGER_SNAPSHOT_WINDOW = 1 << 20,     /* bytes that a receiver has not yet taken */
+    LEDGER_SNAPSHOT_WINDOW = 4 << 20,     /* bytes that a receiver has not yet taken */
 };
 
 /* Why a record was not taken. */
