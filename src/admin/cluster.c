@@ -176,6 +176,8 @@ static void write_node(struct json *json, const struct admin_scene *scene,
     truth(json, "disk_full", (node->flags & BOARD_DISK_FULL) != 0);
     number(json, "applied", (int64_t)node->applied);
     number(json, "match", (int64_t)node->match);
+    number(json, "level", node->level);
+    truth(json, "too_old", node->level != 0 && node->level < scene->cluster->level);
     text(json, "sentence", node->sentence);
     json_end(json);
 }
@@ -245,6 +247,8 @@ static void write_position(struct json *json, const struct cluster_board *board)
     number(json, "last", (int64_t)board->last);
     number(json, "stored", (int64_t)board->stored);
     number(json, "version", (int64_t)board->version);
+    number(json, "level", board->level);
+    number(json, "level_next", board->level_next);
     number(json, "asks", board->asks);
 }
 

@@ -19,6 +19,7 @@ enum err_kind {
     ERR_PEER,   /* somebody at the other end of a connection broke the protocol or went away */
     ERR_LIMIT,  /* a bound of our own was reached */
     ERR_TIMEOUT,
+    ERR_VERSION, /* written by a newer version of this program */
 };
 
 enum { ERR_TEXT_MAX = 1024 };

@@ -33,6 +33,7 @@ static const char *note_of(const json_t *node)
         const char *key, *note;
         bool when;
     } rows[] = {
+        {"too_old", "too old a version", true},
         {"configuration_differs", "another configuration", true},
         {"disk_full", "its disk is full", true},
         {"tilted", "its clock is not trusted", true},
@@ -268,6 +269,31 @@ static void quorum_line(struct canvas *canvas, const json_t *membership)
     canvas_end(canvas);
 }
 
+/* Who keeps the document from rising to what others understand. */
+static void level_line(struct canvas *canvas, const json_t *membership)
+{
+    json_t *nodes = json_object_get(membership, "nodes"), *node;
+    int64_t level = show_integer(membership, "level"),
+            next = show_integer(membership, "level_next");
+    const char *before = " waits for ";
+    size_t i;
+
+    if (next <= level)
+        return;
+    canvas_print(canvas, PLAIN, "level: %lld, and %lld", (long long)level, (long long)next);
+    json_array_foreach (nodes, i, node) {
+        bool older = show_integer(node, "level") < next;
+
+        if (show_integer(node, "member") == 0 ||
+            (!older && (show_truth(node, "linked") || show_truth(node, "self"))))
+            continue;
+        canvas_print(canvas, WARN, "%s%s%s", before, show_string(node, "name"),
+                     older ? "'s upgrade" : " to be heard");
+        before = ", ";
+    }
+    canvas_end(canvas);
+}
+
 void show_cluster(struct canvas *canvas, const json_t *membership, bool all, bool links)
 {
     if (!show_has_cluster(membership))
@@ -275,6 +301,7 @@ void show_cluster(struct canvas *canvas, const json_t *membership, bool all, boo
     quorum_line(canvas, membership);
     if (json_array_size(json_object_get(membership, "nodes")) > 1)
         show_nodes(canvas, membership, all);
+    level_line(canvas, membership);
     show_addresses(canvas, membership, all);
     show_leases(canvas, membership, all);
     show_links(canvas, membership, links);

@@ -234,11 +234,12 @@ struct cluster_member_view {
     enum cluster_health health; /* DEAD: proved, for this incarnation */
     uint64_t incarnation;
     int64_t phi_hundredths;
-    int64_t heard_ms;               /* ago; -1 never */
-    int64_t rtt_us;                 /* 0 unknown */
-    uint64_t applied;               /* as it last said */
-    uint64_t match;                 /* on the leader: what it is known to have durably; else 0 */
-    char address[ADDRESS_TEXT_MAX]; /* of its link */
+    int64_t heard_ms; /* ago; -1 never */
+    int64_t rtt_us;   /* 0 unknown */
+    uint64_t applied; /* as it last said */
+    uint16_t level;   /* of the document, that it understands as it last said; 0 unknown */
+    uint64_t match;   /* on the leader: what it is known to have durably; else 0 */
+    char address[ADDRESS_TEXT_MAX];      /* of its link */
     char sentence[CLUSTER_SENTENCE_MAX]; /* why the link is down; "" */
 };
 
@@ -267,6 +268,8 @@ struct cluster_view {
     enum cluster_role role;
     uint64_t term, commit, applied, last, stored;
     uint64_t document_version, document_hash;
+    uint16_t level,
+        level_next; /* of the document; and the highest that any member understands, to which it rises when all do */
     bool established; /* leader, and it may act */
     bool quorum;
     bool tilted;

@@ -8,9 +8,7 @@
 #pragma once
 
 #include "cluster/member.h"
-
-/* Of the format that this version writes and the newest that it understands. */
-enum { COMMAND_LEVEL = 1 };
+#include "cluster/version.h"
 
 /* Numbers are on disk: never reused. */
 enum command_kind {

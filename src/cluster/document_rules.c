@@ -394,8 +394,10 @@ static enum document_outcome rule_level(const struct document *d, const struct d
     if (c->raise_to <= d->level)
         return say(reply, DOCUMENT_INVALID, "the level is %u and never falls", d->level);
     if (c->raise_to > COMMAND_LEVEL)
-        return say(reply, DOCUMENT_TOO_NEW, "this version understands level %d, not %u",
-                   COMMAND_LEVEL, c->raise_to);
+        return say(reply, DOCUMENT_TOO_NEW,
+                   "the document rises to level %u, and this version understands level %d: this "
+                   "node must be upgraded before it can go on",
+                   c->raise_to, COMMAND_LEVEL);
     return DOCUMENT_APPLIED;
 }
 

@@ -122,6 +122,11 @@ static bool decode_head(struct unpack *in, struct document *document, struct err
     document->changes = unpack_u64(in);
     document->epochs = unpack_u64(in);
     document->next_member = unpack_u32(in);
+    if (!in->bad && document->level > COMMAND_LEVEL)
+        return err_set(err, ERR_VERSION,
+                       "the document is at level %u, and this version understands level %d: this "
+                       "node must be upgraded before it can go on",
+                       document->level, COMMAND_LEVEL);
     return true;
 }
 

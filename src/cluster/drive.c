@@ -57,7 +57,8 @@ const char *drive_name_of(const struct cluster *c, uint32_t member)
     return found ? found->name : "";
 }
 
-void drive_halt(struct cluster *c, const struct err *err)
+static void halt(struct cluster *c, enum fact_code code, enum subject_kind subject,
+                 const char *name, const struct err *err)
 {
     struct fact fact;
 
@@ -65,13 +66,23 @@ void drive_halt(struct cluster *c, const struct err *err)
         return;
     drive_say(c, "%.*s", (int)sizeof c->sentence - 1, err->text);
     lease_drop(c);
-    fact_init(&fact, FACT_DISK_FAILED, SUBJECT_DISK, "cluster");
+    fact_init(&fact, code, subject, name);
     fact_say(&fact, "%s", err->text);
     drive_record(c, &fact);
     c->state = CLUSTER_HALTED;
     timer_cancel(c->loop, &c->turn);
     timer_cancel(c->loop, &c->deadline);
     c->events.failed(c->context, err);
+}
+
+void drive_halt(struct cluster *c, const struct err *err)
+{
+    halt(c, FACT_DISK_FAILED, SUBJECT_DISK, "cluster", err);
+}
+
+void drive_halt_too_old(struct cluster *c, const struct err *err)
+{
+    halt(c, FACT_VERSION_TOO_OLD, SUBJECT_NODE, c->node, err);
 }
 
 /* ---- clocks ---- */
@@ -330,7 +341,7 @@ static bool open_peers(struct cluster *c, const struct cluster_options *options,
         .silence_ms = c->timing.heartbeat_ms * (c->timing.detection_beats + 1),
         .retry_ms = c->timing.heartbeat_ms / 2 + 1,
         .retry_max_ms = link_patience_ms(c),
-        .version_low = options->version_low ? options->version_low : DRIVE_VERSION,
+        .version_low = options->version_low ? options->version_low : DRIVE_VERSION_LOW,
         .version_high = options->version_high ? options->version_high : DRIVE_VERSION,
         .events = &drive_peers_events,
         .context = c,

@@ -10,6 +10,7 @@
  *     drive_ask.c        what this node asks;  drive_propose.c  what it does for who asks it, as the leader
  *     drive_request.c    opaque requests of other rooms
  *     drive_lease.c      leases, held and granted
+ *     drive_level.c      the document's level, raised when every member understands more
  *     drive_members.c    founding, joining, members who lost their disk, recovery
  *     drive_view.c       what is told
  *
@@ -23,11 +24,13 @@
 #include "cluster/detector.h"
 #include "cluster/entries.h"
 #include "cluster/lease.h"
+#include "cluster/level.h"
 #include "cluster/links.h"
 #include "cluster/proof.h"
 #include "cluster/snapshot.h"
 #include "cluster/tilt.h"
 #include "cluster/transfer.h"
+#include "cluster/version.h"
 #include "consensus/encoding.h"
 #include "net/net.h"
 #include "peer/peer.h"
@@ -37,7 +40,6 @@
 #include <stdlib.h>
 
 enum {
-    DRIVE_VERSION = 1, /* of the peer protocol */
     DRIVE_SEGMENT_BYTES = 1 << 20,
     DRIVE_SNAPSHOT_ENTRIES = 4096,
     DRIVE_SNAPSHOT_BYTES = 4 << 20, /* of bodies in memory: then a snapshot, too */
@@ -72,6 +74,7 @@ struct place {
     struct found_word word;
     struct instant heard; /* when its newest beat came; {0}: never */
     uint64_t applied, config_hash;
+    uint16_t level_max;             /* of the document, as `life` last said */
     struct proof_refusals refusals; /* since it was `reset` */
     uint32_t in_list; /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
     bool linked;
@@ -300,6 +303,8 @@ struct cluster {
     char tied[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX]; /* cluster_tie; "": free */
     uint64_t lease_agreeing; /* index of what was proposed about how long leases are */
     bool lease_fresh;        /* one is wanted that was not asked for yet */
+    uint64_t level_raising,
+        level_term; /* index and term of the last raise that was proposed here */
     struct confirm confirms[DRIVE_CONFIRMS];
     uint64_t confirm_number;
 
@@ -341,6 +346,8 @@ void drive_look(struct cluster *cluster);
 void drive_look_again(struct cluster *cluster);
 /* The disk lied, or the document is another than the leader's. */
 void drive_halt(struct cluster *cluster, const struct err *err);
+/* The cluster agreed on what this version does not understand. */
+void drive_halt_too_old(struct cluster *cluster, const struct err *err);
 void drive_say(struct cluster *cluster, const char *format, ...) PRINTF(2, 3);
 void drive_record(struct cluster *cluster, const struct fact *fact);
 bool drive_living(const struct cluster *cluster); /* neither halted nor closing */
@@ -491,6 +498,13 @@ void lease_release_all(struct cluster *cluster);
 void lease_holder_died(struct cluster *cluster, struct place *place, struct life life);
 void lease_bury(struct cluster *cluster);
 struct instant lease_next_burial(const struct cluster *cluster);
+
+/* ---- drive_level.c ---- */
+/* As seen from here. */
+void level_look(struct cluster *cluster, struct level_verdict *verdict);
+/* A leader that is established has the level raised when it may be. */
+void level_agree(struct cluster *cluster);
+void level_tell(struct cluster *cluster);
 
 /* ---- drive_members.c ---- */
 void members_open(struct cluster *cluster, const struct charter *had);

@@ -405,7 +405,7 @@ static void other_cluster(struct cluster *c, struct place *place)
 static void remember(struct cluster *c, struct place *place, const struct beat *beat)
 {
     bool differs = place->word.blank != beat->word.blank || place->word.disk != beat->word.disk ||
-                   !life_equal(place->life, beat->from);
+                   !life_equal(place->life, beat->from) || place->level_max != beat->level_max;
 
     if (!life_equal(place->life, beat->from))
         place->dead = false;
@@ -413,6 +413,7 @@ static void remember(struct cluster *c, struct place *place, const struct beat *
     place->known = true;
     place->life = beat->from;
     place->applied = beat->applied;
+    place->level_max = beat->level_max;
     place->tilted = beat->tilted;
     if (differs)
         drive_changed(c);

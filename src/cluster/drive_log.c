@@ -103,7 +103,10 @@ static void too_new(struct cluster *c, uint64_t index, const struct document_rep
 
     err_record(&err, ERR_PEER, 0, "entry %llu: %s", (unsigned long long)index,
                reply->sentence[0] ? reply->sentence : "this version cannot understand it");
-    drive_halt(c, &err);
+    if (reply->outcome == DOCUMENT_HALT)
+        drive_halt_too_old(c, &err);
+    else
+        drive_halt(c, &err);
 }
 
 static void tell_member(struct cluster *c, enum fact_code code, const char *name, uint32_t member,
@@ -140,6 +143,9 @@ static void tell_command(struct cluster *c, uint64_t index, const struct documen
     case COMMAND_MEMBER_INCARNATION:
         tell_member(c, FACT_NODE_JOINED, name, id,
                     command->clean ? "started, and has what it had" : "started");
+        break;
+    case COMMAND_LEVEL_RAISE:
+        level_tell(c);
         break;
     default:
         break;
@@ -296,6 +302,7 @@ void log_turn(struct cluster *c)
     if (c->established) {
         lease_role(c, true, true);
         lease_agree(c);
+        level_agree(c);
     }
     tell_role(c);
     propose_read(c, actions);

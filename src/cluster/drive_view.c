@@ -87,6 +87,7 @@ static void fill_self(const struct cluster *c, struct cluster_member_view *row)
     row->tilted = c->tilt.tilted;
     row->incarnation = c->store.incarnation;
     row->applied = c->applying;
+    row->level = COMMAND_LEVEL;
     row->disk_full = c->store.was_full;
     row->match = c->member && c->raft.role == RAFT_LEADER ? c->raft.stored : 0;
 }
@@ -103,6 +104,7 @@ static void fill_place(struct cluster *c, const struct place *place,
     row->config_differs = place->config_differs;
     row->tilted = place->tilted;
     row->applied = place->applied;
+    row->level = place->level_max;
     row->rtt_us = link.rtt_ns / NS_PER_US;
     row->phi_hundredths = phi > 1e6 ? 100000000 : (int64_t)(phi * 100);
     (void)address_print(&link.address, row->address);
@@ -247,6 +249,11 @@ static void survival(struct cluster *c, struct cluster_view *view)
 
 static void fill_consensus(struct cluster *c, struct cluster_view *view)
 {
+    struct level_verdict verdict;
+
+    level_look(c, &verdict);
+    view->level = c->document.level;
+    view->level_next = verdict.next;
     view->self = c->self;
     view->leader_member = c->raft.leader;
     (void)snprintf(view->leader, sizeof view->leader, "%s", drive_name_of(c, c->raft.leader));

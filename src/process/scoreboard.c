@@ -19,7 +19,7 @@ _Static_assert(offsetof(struct scoreboard, magic) == 0, "magic comes first");
 _Static_assert(sizeof(struct verdict_record) % 8 == 0, "records keep their alignment");
 _Static_assert(sizeof(struct backend_counters) % 8 == 0, "records keep their alignment");
 _Static_assert(sizeof(struct service_counters) % 8 == 0, "records keep their alignment");
-_Static_assert(sizeof(struct cluster_board) == 32288, "the layout is fixed");
+_Static_assert(sizeof(struct cluster_board) == 32552, "the layout is fixed");
 _Static_assert(sizeof(struct cluster_record) % 8 == 0, "records keep their alignment");
 _Static_assert(sizeof(struct lease_record) == 160, "the layout is fixed");
 _Static_assert(sizeof(counter) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "counters need no lock");

@@ -190,6 +190,8 @@ struct board_node {
     uint32_t incarnation;
     uint16_t role, health;
     uint32_t flags;
+    uint32_t level; /* of the document, that it understands; 0: unknown */
+    uint32_t unused;
     int64_t phi_hundredths;
     int64_t heard_ms; /* ago, when this was written; -1: never */
     int64_t rtt_us;   /* 0: unknown */
@@ -216,6 +218,8 @@ struct cluster_board {
     uint64_t cluster_id;
     uint32_t self, leader_member, incarnation;
     uint16_t state, role;
+    uint16_t level, level_next; /* of the document; the highest that any member understands */
+    uint32_t unused;
     uint64_t term, commit, applied, last, stored, version;
     uint8_t established, quorum, tilted, survives;
     uint32_t voters, voters_alive, voters_needed;

@@ -71,6 +71,7 @@ static void show_node(struct board_node *node, const struct cluster_member_view 
     node->heard_ms = member->heard_ms;
     node->rtt_us = member->rtt_us;
     node->applied = member->applied;
+    node->level = member->level;
     node->match = member->match;
 }
 
@@ -115,6 +116,8 @@ static void show_position(struct cluster_board *board, const struct cluster_view
     board->last = view->last;
     board->stored = view->stored;
     board->version = view->document_version;
+    board->level = view->level;
+    board->level_next = view->level_next;
     board->established = view->established;
     board->quorum = view->quorum;
     board->tilted = view->tilted;

@@ -179,6 +179,15 @@ const struct code_row codes[] = {
      "stopped: keep its "
      "directory and report it. Then start it empty, and it comes back as a new member. Test its "
      "memory."},
+    {FACT_LEVEL_RAISED, SEVERITY_INFO, "level-raised",
+     "Every member runs a version that understands a newer format, and the document uses it now",
+     "Nothing: the upgrade is complete. From here on the nodes cannot go back to the version "
+     "before: one that starts it stops with 1505, loses nothing, and goes on when it is upgraded "
+     "again."},
+    {FACT_VERSION_TOO_OLD, SEVERITY_CRITICAL, "version-too-old",
+     "A node runs a version that is too old for what the cluster has agreed on, and stopped",
+     "Start the version that the other nodes run on the same directory: nothing was lost, and it "
+     "goes on where it stopped. Until then it counts as a node that is down."},
 
     {FACT_CLOCK_TILTED, SEVERITY_WARNING, "clock-tilted",
      "A node's clock misbehaved, or it was stopped for too long: it holds no lease and accuses "

@@ -192,6 +192,29 @@ static void without_a_cluster_nothing_is_missing(void **state)
     shop_close(&shop);
 }
 
+static void says_who_is_too_old_for_the_document(void **state)
+{
+    struct shop shop;
+    json_t *found, *nodes;
+
+    (void)state;
+    shop_open(&shop);
+    describe(&shop, 3);
+    board.level = board.level_next = 2;
+    board.nodes[0].level = 2;
+    board.nodes[1].level = 1;
+    found = membership(&shop);
+    nodes = json_object_get(found, "nodes");
+    assert_int_equal(json_integer_value(json_object_get(found, "level")), 2);
+    assert_int_equal(json_integer_value(json_object_get(found, "level_next")), 2);
+    assert_true(json_is_false(json_object_get(json_array_get(nodes, 0), "too_old")));
+    assert_true(json_is_true(json_object_get(json_array_get(nodes, 1), "too_old")));
+    /* One that never spoke. */
+    assert_true(json_is_false(json_object_get(json_array_get(nodes, 2), "too_old")));
+    json_decref(found);
+    shop_close(&shop);
+}
+
 static void measures_the_cluster_only_where_there_is_one(void **state)
 {
     struct shop shop;
@@ -224,6 +247,7 @@ int main(void)
         cmocka_unit_test(says_who_is_missing_for_a_quorum),
         cmocka_unit_test(believes_no_view_that_is_old),
         cmocka_unit_test(without_a_cluster_nothing_is_missing),
+        cmocka_unit_test(says_who_is_too_old_for_the_document),
         cmocka_unit_test(measures_the_cluster_only_where_there_is_one),
     };
 

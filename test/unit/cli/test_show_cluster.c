@@ -51,6 +51,32 @@ static void names_the_leader_and_what_is_odd(void **state)
                 "leases: backup on a\n");
 }
 
+static const char mixed_text[] =
+    "{'state':'member','sentence':'','leader':'b','quorum':true,'voters':3,'voters_alive':2,"
+    "'term':4,'applied':17,'level':1,'level_next':2,'nodes':["
+    "{'name':'a','role':'voter','state':'alive','self':true,'in_file':true,'member':1,'level':2},"
+    "{'name':'b','role':'voter','state':'alive','leads':true,'linked':true,'in_file':true,"
+    "'member':2,'level':1},"
+    "{'name':'c','role':'voter','state':'dead','in_file':true,'member':3,'level':2},"
+    "{'name':'d','role':'none','state':'unheard','in_file':true,'member':0,'level':0}],"
+    "'links':[],'leases':[]}";
+
+static void names_who_holds_the_level_back(void **state)
+{
+    json_t *membership = parse(mixed_text);
+    struct buf out;
+    struct canvas canvas = {.out = &out};
+
+    (void)state;
+    buf_init(&out, 1 << 16);
+    show_cluster(&canvas, membership, false, false);
+    buf_add_byte(&out, 0);
+    assert_non_null(
+        strstr((const char *)out.at, "\nlevel: 1, and 2 waits for b's upgrade, c to be heard\n"));
+    buf_fini(&out);
+    json_decref(membership);
+}
+
 static const char addresses_text[] =
     "{'state':'member','sentence':'','leader':'b','quorum':true,'voters':1,'voters_alive':1,"
     "'term':4,'applied':17,'node':'a','nodes':[],'links':[],"
@@ -122,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_the_leader_and_what_is_odd),
+        cmocka_unit_test(names_who_holds_the_level_back),
         cmocka_unit_test(says_who_has_each_address_and_its_lease_but_once),
         cmocka_unit_test(says_what_is_missing_first),
         cmocka_unit_test(lists_links_that_are_well_when_asked),
