@@ -336,6 +336,9 @@ void forward_finish(struct desk *desk, uint64_t cookie, uint64_t position, struc
     uint32_t index = (uint32_t)cookie;
     struct remote *remote = &desk->remotes[index];
 
+    if (reply.len > LEDGER_MESSAGE_MAX - HEADER_MAX)
+        reply = BYTES("-ERR this was done, and its reply is longer than what one member sends to "
+                      "another\r\n");
     if (remote->member != 0)
         send_answer(desk, remote->member, remote->sender, OUTCOME_DONE, position, reply);
     give_remote(desk, index);

@@ -48,7 +48,7 @@ static void execute_for_other(struct desk *desk, uint64_t position, struct bytes
     execute_record(&desk->execution, position, record, &desk->scratch,
                    forward_version3(desk, cookie));
     forward_finish(desk, cookie, position,
-                   desk->scratch.full ? BYTES("-ERR the reply is too long\r\n")
+                   desk->scratch.full ? BYTES("-ERR this was done, and its reply is too long\r\n")
                                       : buf_bytes(&desk->scratch));
 }
 

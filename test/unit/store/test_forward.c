@@ -207,6 +207,27 @@ static void repeats_nothing_that_was_overtaken(void **state)
                         "-TRYAGAIN this was not taken, and what came after it was +OK ");
 }
 
+static void says_of_a_write_that_it_was_done_whatever_its_reply(void **state)
+{
+    struct world *w = *state;
+    enum { ITEM = 7 << 20 };
+    char *text = malloc(ITEM + 64);
+    int head = snprintf(text, 64, "*3\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n$%d\r\n", ITEM);
+
+    memset(text + head, 'x', ITEM);
+    memcpy(text + head + ITEM, "\r\n", 3);
+    for (int i = 0; i < 2; i++) {
+        say(&w->b, &w->one, text);
+        settle(w);
+    }
+    heard(&w->one);
+    say(&w->b, &w->one, "LPOP l 2\r\nEXISTS l\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one), "-ERR this was done, and its reply is longer than what one "
+                                        "member sends to another :0 ");
+    free(text);
+}
+
 static void gives_up_what_is_never_answered(void **state)
 {
     struct world *w = *state;
@@ -372,6 +393,7 @@ int main(void)
         TEST(asks_again_for_what_was_not_taken),
         TEST(reads_again_what_follows_what_was_not_taken),
         TEST(repeats_nothing_that_was_overtaken),
+        TEST(says_of_a_write_that_it_was_done_whatever_its_reply),
         TEST(gives_up_what_is_never_answered),
         TEST(reads_here_what_is_fresh_enough),
         TEST(reads_no_less_than_the_session_has_seen),
