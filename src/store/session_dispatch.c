@@ -263,18 +263,6 @@ static enum step refuse_words(struct desk *desk, struct session *session,
     return STEP_DONE;
 }
 
-bool session_may_keys(const struct session *session, const struct command *command,
-                      const struct bytes *words, uint32_t count)
-{
-    bool writes = command->flags & COMMAND_WRITE;
-    uint32_t place;
-
-    for (uint32_t n = 0; (place = command_key(command, words, count, n)) > 0; n++)
-        if (!user_may_key(session->user, words[place], !writes, writes))
-            return false;
-    return true;
-}
-
 static bool may_channels(const struct session *session, const struct call *call)
 {
     bool patterns = strcmp(call->command->name, "psubscribe") == 0;

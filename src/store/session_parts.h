@@ -57,6 +57,9 @@ int64_t desk_record_time(struct desk *desk);
 /* Before what needs memory. False: not now (STEP_STALL), or there is none (STEP_DONE, and nothing was said). */
 bool session_has_memory(struct desk *desk, struct session *session, enum step *step);
 bool desk_fits(const struct desk *desk); /* into the memory that it may use, or nearly */
+
+/* ---- session_access.c ---- */
+
 bool session_may_keys(const struct session *session, const struct command *command,
                       const struct bytes *words, uint32_t count);
 

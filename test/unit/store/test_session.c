@@ -363,6 +363,29 @@ static void repeats_nothing_that_nobody_hears(void **state)
     assert_string_equal(heard(&w->one), ":1 :1 :1 +OK +PONG ");
 }
 
+static void lets_nobody_read_by_writing(void **state)
+{
+    struct world *w = *state;
+    static const char no[] =
+        "-NOPERM this user has no permissions to access one of the keys used as arguments ";
+
+    say(&w->a, &w->two, "ACL SETUSER bob on nopass +@all %W~w* %R~r* &*\r\nSADD r 1 2\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "AUTH bob x\r\n");
+    heard(&w->one);
+    for (const char *const *at =
+             (const char *const[]){"SET w v GET\r\n", "GETDEL w\r\n", "LPOP w\r\n",
+                                   "RENAME w w2\r\n", "COPY w w2\r\n", "INCR w\r\n",
+                                   "SUNIONSTORE w w2\r\n", "GET w\r\n", NULL};
+         *at; at++) {
+        say(&w->a, &w->one, *at);
+        assert_string_equal(heard(&w->one), no);
+    }
+    say(&w->a, &w->one, "SET w v\r\nCOPY r w2\r\nSUNIONSTORE w3 r\r\nZUNIONSTORE w4 1 r\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK :1 :2 :2 ");
+}
+
 static void speaks_version_three_when_asked(void **state)
 {
     struct world *w = *state;
@@ -568,6 +591,7 @@ int main(void)
         TEST(executes_nothing_when_a_watched_key_came_and_went),
         TEST(sends_no_reply_that_is_not_wanted),
         TEST(repeats_nothing_that_nobody_hears),
+        TEST(lets_nobody_read_by_writing),
         TEST(speaks_version_three_when_asked),
         TEST(lets_clients_wait_while_paused),
         TEST(closes_idle_clients_and_those_that_are_killed),
