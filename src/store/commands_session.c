@@ -110,7 +110,7 @@ const struct command commands_session[] = {
      "This member's clock."},
     {"unsubscribe", -1, SESSION | COMMAND_PUBSUB | COMMAND_NO_EXEC, CATEGORY_PUBSUB, 0, 0, 0, NULL,
      "[CHANNEL …]", "Listens no more to these channels, or to any."},
-    {"unwatch", 1, SESSION | FAST, CATEGORY_TRANSACTION, 0, 0, 0, NULL, "",
+    {"unwatch", 1, SESSION | FAST | COMMAND_ANYWHERE, CATEGORY_TRANSACTION, 0, 0, 0, NULL, "",
      "Forgets what WATCH said."},
     {"wait", 3, SESSION, CATEGORY_CONNECTION, 0, 0, 0, NULL, "COPIES MILLISECONDS",
      "Waits until so many other members have this connection's writes on their disks."},

@@ -99,7 +99,8 @@ enum step handle_watch(struct desk *desk, struct session *session, struct call *
 enum step handle_unwatch(struct desk *desk, struct session *session, struct call *call)
 {
     (void)desk;
-    session_drop_exec(session);
+    if (session) /* else it was queued, and EXEC has forgotten them */
+        session_drop_exec(session);
     reply_ok(call);
     return STEP_DONE;
 }

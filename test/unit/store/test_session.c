@@ -334,6 +334,16 @@ static void executes_nothing_when_a_watched_key_came_and_went(void **state)
     assert_string_equal(heard(&w->one), "+OK +OK +QUEUED *1 +OK +OK +OK +QUEUED *-1 ");
 }
 
+static void queues_unwatch(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->one, "WATCH k\r\nMULTI\r\nUNWATCH\r\nSET k v\r\nEXEC\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "MULTI\r\nUNWATCH\r\nEXEC\r\n");
+    assert_string_equal(heard(&w->one), "+OK +OK +QUEUED +QUEUED *2 +OK +OK +OK +QUEUED *1 +OK ");
+}
+
 static void sends_no_reply_that_is_not_wanted(void **state)
 {
     struct world *w = *state;
@@ -589,6 +599,7 @@ int main(void)
         TEST(executes_a_transaction_as_one_record),
         TEST(executes_nothing_when_a_watched_key_was_changed),
         TEST(executes_nothing_when_a_watched_key_came_and_went),
+        TEST(queues_unwatch),
         TEST(sends_no_reply_that_is_not_wanted),
         TEST(repeats_nothing_that_nobody_hears),
         TEST(lets_nobody_read_by_writing),
