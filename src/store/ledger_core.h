@@ -24,7 +24,7 @@ enum {
         1000, /* an attached follower that hears nothing asks anew, one that says nothing no longer counts */
     LEDGER_ASK_MS = 200, /* a follower that hears nothing asks again */
     LEDGER_AGAIN_MS = 2, /* and one whose primary is not yet it; then twice as late each time */
-    LEDGER_AGAIN_MAX_MS = 100,
+    LEDGER_AGAIN_MAX_MS = 20,
     LEDGER_FULL_MS = 1000,  /* until a full disk is tried again */
     LEDGER_LEASE_MS = 10,   /* until the lease is looked at again, when something waits for it */
     LEDGER_MARK_EVERY = 16, /* positions between two hashes that are compared */
