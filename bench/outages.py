@@ -1,4 +1,4 @@
-"""Rows of bench/failover, and the page bench/FAILOVER.md that is written from them."""
+"""Rows of bench/failover, and the page bench/FAILOVER.md that is written from them, but for its section about the store (stores.py)."""
 
 import math
 import statistics
@@ -127,13 +127,13 @@ def soaked(rows):
                f"by itself after every one, within {row['slowest_s']:.1f} s at most. {row['refused']} order(s) to switch over were refused or not answered within five seconds, and not given again.")
 
 
-def write(path, everything):
+def page(everything):
     rows = merged(row for row in everything if "fault" in row)
     soaks = list(soaked(row for row in everything if "soak" in row))
     of = {what: list_of({str(row[what]) for row in everything}) for what in ("date", "linux", "redis", "cores")}
     commits = list_of({row["commit"] for row in everything if row.get("kind") != "sentinel"})
     loads = sorted(row["load"] for row in everything)
-    path.write_text(f"""# A replicated Redis that fails, beside Sentinel
+    return f"""# A replicated Redis that fails, beside Sentinel
 
 Written by `bench/failover page` from what `bench/failover run` and `soak` kept (`make bench-failover` does all three) on {of['date']}: commit {commits}, Linux {of['linux']}, {of['redis']}. {of['cores']} cores
 carried several such runs at once, three nodes each with their clients, and other work: load {loads[0]:.0f} to {loads[-1]:.0f}; figures are those of a busy machine.
@@ -169,4 +169,4 @@ Writers are witnessed at each server, from its own namespace: every 20 ms a writ
 Less than 500 ms at p95 after a process that died, 600 after a node that was killed, 3 s (tight: 700 ms) after a node that is silent or cut off, 200 after a switchover; no request failed, never two writers.
 
 {chr(10).join(missed(rows)) or "Nothing."}
-""")
+"""
