@@ -101,7 +101,8 @@ static void too_new(struct cluster *c, uint64_t index, const struct document_rep
 {
     struct err err;
 
-    err_record(&err, ERR_PEER, 0, "entry %llu: %s", (unsigned long long)index,
+    err_record(&err, reply->outcome == DOCUMENT_HALT ? ERR_VERSION : ERR_PEER, 0, "entry %llu: %s",
+               (unsigned long long)index,
                reply->sentence[0] ? reply->sentence : "this version cannot understand it");
     if (reply->outcome == DOCUMENT_HALT)
         drive_halt_too_old(c, &err);

@@ -294,7 +294,14 @@ static void on_failed(void *context, const struct err *err)
 
     agent_show_no_leases(agent->role->board);
     log_error("the cluster cannot go on in this process", log_text("error.message", err->text));
-    role_fail(agent->role);
+    if (err->kind != ERR_VERSION || agent->stopping) {
+        role_fail(agent->role);
+        return;
+    }
+    /* Each of the runs to come ends like this one, and as early: that it did should be found on the timeline. */
+    agent->too_old = true;
+    agent->stop_by = after_ms(loop_now(agent->role->loop), STOP_MS);
+    timer_arm(agent->role->loop, &agent->retry, loop_now(agent->role->loop));
 }
 
 /* Before the cluster is closed, since their timers would ask one that has stopped. */
@@ -446,10 +453,25 @@ static void on_refresh(struct timer *timer)
     timer_arm(loop, timer, after_ms(loop_now(loop), SHOW_MS));
 }
 
+static bool are_facts_settled(const struct agent_cluster *agent)
+{
+    return !agent->timeline || timeline_settled(agent->timeline);
+}
+
 /* What is to be waited for at a stop: the cluster's goodbye, then the last facts. */
 static bool is_settled(const struct agent_cluster *agent)
 {
-    return !agent->cluster && (!agent->timeline || timeline_settled(agent->timeline));
+    return !agent->cluster && are_facts_settled(agent);
+}
+
+static void end_too_old(struct agent_cluster *agent)
+{
+    struct loop *loop = agent->role->loop;
+
+    if (are_facts_settled(agent) || passed(agent->stop_by, loop_now(loop)))
+        role_fail(agent->role);
+    else
+        timer_arm(loop, &agent->retry, after_ms(loop_now(loop), SETTLE_MS));
 }
 
 /* Groups first, then addresses. Where those cannot be seen to go, the leases are not released: they run out, and the others wait for that. */
@@ -474,7 +496,9 @@ static void on_retry(struct timer *timer)
     struct agent_cluster *agent = container_of(timer, struct agent_cluster, retry);
     struct loop *loop = agent->role->loop;
 
-    if (!agent->stopping)
+    if (!agent->stopping && agent->too_old)
+        end_too_old(agent);
+    else if (!agent->stopping)
         try_to_open(agent);
     else if (!agent->closing)
         leave(agent);

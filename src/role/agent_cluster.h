@@ -50,6 +50,7 @@ struct agent_cluster {
     struct agent_addresses addresses;
     char names[CLUSTER_NODES_MAX][CLUSTER_NAME_MAX]; /* of the other members, for events */
     bool stopping, closing; /* first the addresses go, then the leases and the leadership */
+    bool too_old; /* the cluster halted, and this process ends when the fact of it is durable */
     struct instant stop_by, give_by;
     struct agent_groups *groups; /* its groups; NULL while there is no cluster */
 };

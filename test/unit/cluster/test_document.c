@@ -536,6 +536,26 @@ static void what_is_too_new_is_refused_as_a_proposal(void **state)
     assert_int_equal(document_would(&doc, &command, &reply), DOCUMENT_INVALID);
 }
 
+static void a_snapshot_of_a_higher_level_is_refused_as_one_of_a_newer_version(void **state)
+{
+    static struct document read;
+    struct err err;
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, CLUSTER_SNAPSHOT_MAX);
+    document_encode(&doc, &out);
+    assert_true(document_decode(buf_bytes(&out), &read, &err));
+    buf_clear(&out);
+    doc.level = COMMAND_LEVEL + 1;
+    document_encode(&doc, &out);
+    assert_false(document_decode(buf_bytes(&out), &read, &err));
+    assert_int_equal(err.kind, ERR_VERSION);
+    assert_non_null(strstr(err.text, "at level 2, and this version understands level 1"));
+    assert_non_null(strstr(err.text, "must be upgraded before it can go on"));
+    buf_fini(&out);
+}
+
 static void a_malformed_command_counts_and_does_nothing(void **state)
 {
     uint64_t hash = doc.hash;
@@ -682,6 +702,8 @@ int main(void)
         cmocka_unit_test_setup(tables_that_are_full_say_so, begin),
         cmocka_unit_test_setup(an_unknown_command_in_the_log_halts_and_changes_nothing, begin),
         cmocka_unit_test_setup(what_is_too_new_is_refused_as_a_proposal, begin),
+        cmocka_unit_test_setup(a_snapshot_of_a_higher_level_is_refused_as_one_of_a_newer_version,
+                               begin),
         cmocka_unit_test_setup(a_malformed_command_counts_and_does_nothing, begin),
         cmocka_unit_test_setup(the_trail_remembers_the_hash_of_recent_entries, begin),
         cmocka_unit_test_setup(histories_give_equal_documents_however_they_are_cut_by_snapshots,
