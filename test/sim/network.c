@@ -32,6 +32,7 @@ struct flow {
     bool fin, fin_sent, fin_arrived;
     bool waits; /* its writer for room */
     uint32_t first, packets;
+    int64_t arrived_at; /* the last packet */
     struct packet packet[PACKETS];
     int64_t rto_ms;
     struct sim_event tick; /* of the first packet; without any: asks for an acknowledgement */
@@ -318,6 +319,7 @@ static bool arrive(struct end *end)
     }
     sim_mix(world, packet->until);
     flow->arrived = packet->until;
+    flow->arrived_at = world->now;
     flow->fin_arrived = packet->fin;
     flow->first = (flow->first + 1) % PACKETS;
     flow->packets--;
@@ -529,6 +531,9 @@ int64_t sim_receive(struct sim_host *host, int fd, void *at, size_t cap)
     struct flow *flow = &other(end)->out;
     size_t len = (size_t)(flow->arrived - flow->read), begin, straight;
 
+    /* What is done with it is not done before it came. */
+    if (flow->arrived_at > host->stopped_at)
+        host->stale_reads = 0;
     if (len == 0 && end->error)
         return -end->error;
     if (len == 0)

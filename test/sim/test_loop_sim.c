@@ -13,8 +13,8 @@ enum { HOSTS = 3, PORT = 7000, TEXT = 256, BULK = 1 << 20 };
 
 struct end {
     struct stream stream;
-    bool connected, ended, closed, echoes;
-    int failed, drained;
+    bool connected, ended, closed, echoes, clocks;
+    int failed, drained, early;
     size_t received, wrong;
     char text[TEXT];
 };
@@ -36,6 +36,18 @@ static void told_connected(struct stream *stream)
     end_of(stream)->connected = true;
 }
 
+/* What is said are readings of the clock here; the last whole one counts. */
+static void look_at(struct end *end, struct bytes bytes)
+{
+    size_t begun = end->received % sizeof(int64_t);
+    int64_t sent;
+
+    if (bytes.len < begun + sizeof sent)
+        return;
+    memcpy(&sent, bytes.at + bytes.len - begun - sizeof sent, sizeof sent);
+    end->early += loop_read_clock(end->stream.loop, LOOP_MONOTONIC).ns < sent;
+}
+
 static void told_received(struct stream *stream, struct chunk *chunk, struct bytes bytes)
 {
     struct end *end = end_of(stream);
@@ -48,6 +60,8 @@ static void told_received(struct stream *stream, struct chunk *chunk, struct byt
     }
     if (end->echoes)
         assert_true(stream_send(stream, chunk, bytes));
+    if (end->clocks)
+        look_at(end, bytes);
 }
 
 static void told_ended(struct stream *stream)
@@ -380,6 +394,44 @@ static void a_stop_in_the_middle_of_a_turn_shows_between_two_looks_at_the_clock(
     timer_cancel(looker.loop, &looker.timer);
 }
 
+struct talker {
+    struct timer timer;
+    struct net_world *w;
+    uint32_t count;
+    int64_t said[1024]; /* more than are under way at once */
+};
+
+/* Says each time how late it is where it is heard. */
+static void talk(struct timer *timer)
+{
+    struct talker *talker = container_of(timer, struct talker, timer);
+    struct net_world *w = talker->w;
+    struct loop *loop = w->world.host[0].loop;
+    int64_t *said = &talker->said[talker->count++ % 1024];
+
+    *said = sim_clock_read(&w->world.host[1], LOOP_MONOTONIC);
+    assert_true(stream_send(&w->client.stream, NULL, bytes_of(said, sizeof *said)));
+    timer_arm(loop, timer, after_ms(loop_now(loop), 1));
+}
+
+static void what_came_during_a_stop_is_heard_after_it(void **state)
+{
+    struct net_world *w = *state;
+    struct talker talker = {.w = w};
+    struct loop *loop = w->world.host[0].loop;
+
+    w->server.clocks = true;
+    dial(w, 1, PORT);
+    run_ms(w, 10);
+    w->world.host[1].stutter_ns = 200 * NS_PER_MS;
+    timer_init(&talker.timer, talk);
+    timer_arm(loop, &talker.timer, loop_now(loop));
+    run_ms(w, 20000);
+    assert_true(w->server.received > 10000 * sizeof(int64_t));
+    assert_int_equal(w->server.early, 0);
+    timer_cancel(loop, &talker.timer);
+}
+
 /* ---- jobs ---- */
 
 struct order {
@@ -460,6 +512,7 @@ int main(void)
         CLAIM(a_timer_goes_by_the_clock_of_its_host),
         CLAIM(a_jump_moves_the_boot_clock_alone),
         CLAIM(a_stop_in_the_middle_of_a_turn_shows_between_two_looks_at_the_clock),
+        CLAIM(what_came_during_a_stop_is_heard_after_it),
         CLAIM(jobs_are_done_in_order_and_told_by_the_loop),
         cmocka_unit_test(the_same_seed_gives_the_same_events),
     };

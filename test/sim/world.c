@@ -253,6 +253,7 @@ static void stop_turn(struct sim_host *host)
     for (int clock = 0; clock < 3; clock++)
         host->stale[clock] = sim_clock_read(host, (enum loop_clock)clock);
     host->stale_reads = (uint32_t)rng_between(rng, 1, STALE_READS);
+    host->stopped_at = host->world->now;
     host->free_at = host->world->now + rng_between(rng, 1, host->stutter_ns);
     host->stopped_ns += host->free_at - host->world->now;
 }

@@ -74,9 +74,10 @@ struct sim_host {
     bool knocked;    /* a listener has somebody waiting, or a job ended */
     int64_t free_at; /* its last turn takes until then */
     /* Stopped in the middle of turns, for up to so long; 0: not. A turn that is stopped reads the clocks so many times as they were
-     * when it began, and the rest of it happens after the stop. */
+     * when it began, and the rest of it happens after the stop: all from the first word on that came meanwhile. */
     int64_t stutter_ns;
     int64_t stopped_ns; /* so long altogether */
+    int64_t stopped_at; /* the last time, by true time */
     uint32_t stale_reads;
     bool turning;     /* it is in one */
     int64_t stale[3]; /* by enum loop_clock */
