@@ -270,6 +270,18 @@ static void jobs_event(struct sim_event *event)
     jobs_next(jobs);
 }
 
+void sim_jobs_hurry(struct sim_host *host)
+{
+    for (struct list *node = host->jobs.next; node != &host->jobs; node = node->next) {
+        struct sim_jobs *jobs = container_of(node, struct sim_jobs, node);
+
+        if (!jobs->busy || !jobs->worked)
+            continue;
+        sim_cancel(host->world, &jobs->event);
+        sim_schedule(host->world, &jobs->event, host->world->now + JOB_NS);
+    }
+}
+
 static bool begin_jobs(struct jobs *jobs, struct err *err)
 {
     struct sim_jobs *state = calloc(1, sizeof *state);

@@ -674,6 +674,8 @@ static void close_all(struct sim *sim)
 static void calm(struct sim *sim)
 {
     group_of(sim)->calm_acknowledged = 0;
+    for (uint32_t i = 0; i < sim->plan.hosts; i++)
+        sim_jobs_hurry(&sim->world.host[i]);
 }
 
 static bool recovered(struct sim *sim, char sentence[SIM_SENTENCE])
@@ -721,8 +723,7 @@ static uint64_t hash_of(struct sim *sim, uint32_t host)
 
 const struct sim_subject sim_store = {
     .name = "store",
-    /* A batch that was begun on a slow disk keeps its pace: some five syncs of up to 2 s for each of its small files. */
-    .calm_ms = 600000,
+    .calm_ms = 30000,
     .open = open_all,
     .close = close_all,
     .start = start,
