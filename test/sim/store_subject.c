@@ -1,12 +1,13 @@
 /*
  * The store's ledger: the real one, over real links, on a simulated network and disk. In the place of the cluster there is a controller that never errs: it
  * changes the primary when that is gone or by a whim, keeps the in-sync set as replication/in_sync.h does, and is the lease. What is executed
- * anywhere has to be executed everywhere alike, and what was acknowledged has to be among it.
+ * anywhere has to be executed everywhere alike, and what was acknowledged has to be among it. Besides records that say nothing there are those of clients (store_owner.h).
  */
 #include "cluster_node.h"
 #include "loop_sim.h"
 #include "network.h"
 #include "sim.h"
+#include "store_owner.h"
 
 #include "base/hash.h"
 #include "base/must.h"
@@ -23,10 +24,14 @@ enum {
     CONTROL_MS = 25,
     PATIENCE_MS = 1500, /* with a primary, or a follower, that comes to nothing */
     ORDER_MS = 4000,
-    SNAPSHOT_PIECES = 40,
+    DEAF_MS = 6000,
     SNAPSHOT_PIECE = 1000,
+    IMAGE_MAX = 16 << 20,
     CLOSING_TURNS = 1000,
 };
+
+/* Of a record that says nothing; sessions' have other bits (session_forward.c). */
+#define COOKIE_PLAIN (1ULL << 62)
 
 struct group_sim;
 
@@ -35,12 +40,18 @@ struct store_host {
     uint32_t index;
     struct sim_node node; /* its disk; no cluster runs in it */
     struct ledger *ledger;
+    struct owner *owner;
     int listener;
     bool closed;
     struct ledger_point point, saved, copy;
+    struct buf image;            /* of `saved` */
+    struct buf outgoing, coming; /* of copies */
+    size_t sent;                 /* of `outgoing` */
+    uint64_t reached;            /* the greatest position that its disk ever had */
     bool asked, answered;
     struct engine_answer answer;
-    uint32_t transfer, pieces;
+    int64_t deaf_until; /* no order reaches it: it goes on as it was, but for the lease */
+    uint32_t transfer;
     int64_t whole_at; /* as a follower: when it was last attached, as the primary sees it */
 };
 
@@ -50,6 +61,7 @@ struct group_sim {
     struct sim_event tick;
     /* the cluster's document */
     uint8_t mode;
+    uint8_t acks; /* other members without which nothing is acknowledged */
     uint64_t epoch;
     int primary;
     bool promoted;
@@ -61,6 +73,7 @@ struct group_sim {
     /* what happened */
     uint64_t executed[POSITIONS_MAX], hashes[POSITIONS_MAX], last;
     uint64_t appended, acknowledged, calm_acknowledged, epochs;
+    struct owner_book book;
 };
 
 static struct group_sim *group_of(const struct sim *sim)
@@ -74,6 +87,30 @@ static bool answers(const struct store_host *host)
 }
 
 /* ---- the owner ---- */
+
+static void look_at_disk(struct store_host *host)
+{
+    struct engine_status status;
+
+    if (!host->ledger)
+        return;
+    ledger_status(host->ledger, &status);
+    if (status.position.offset > host->reached)
+        host->reached = status.position.offset;
+}
+
+static void check_holders(struct group_sim *g, const struct store_host *primary, uint64_t position)
+{
+    uint32_t holders = 0;
+
+    for (uint32_t i = 0; i < g->sim->plan.hosts; i++) {
+        look_at_disk(&g->host[i]);
+        holders += i != primary->index && g->host[i].reached >= position;
+    }
+    if (holders < g->acks)
+        sim_violated(g->sim, "as many have it as have to", "%llu is acknowledged with %u others",
+                     (unsigned long long)position, holders);
+}
 
 static uint64_t do_execute(void *context, struct position position, struct bytes record,
                            uint64_t cookie)
@@ -100,8 +137,9 @@ static uint64_t do_execute(void *context, struct position position, struct bytes
     if (cookie != 0) {
         g->acknowledged++;
         g->calm_acknowledged++;
+        check_holders(g, host, position.offset);
     }
-    return id & 7;
+    return owner_execute(host->owner, position, record, cookie & COOKIE_PLAIN ? 0 : cookie);
 }
 
 static void do_executed(void *context)
@@ -120,14 +158,34 @@ static void do_executed(void *context)
                      host->index + 1, (unsigned long long)at);
     if (rng_chance(&g->sim->load, 0.02)) {
         host->saved = host->point;
+        owner_save(host->owner, &host->image);
         ledger_checkpointed(host->ledger, host->saved.position);
     }
+    owner_executed(host->owner);
 }
 
 static void do_unknown(void *context, uint64_t cookie)
 {
-    (void)context;
-    (void)cookie;
+    struct store_host *host = context;
+
+    if (!host->node.host->ending && !(cookie & COOKIE_PLAIN))
+        owner_unknown(host->owner, cookie);
+}
+
+static void do_state(void *context)
+{
+    struct store_host *host = context;
+
+    if (!host->node.host->ending)
+        owner_state(host->owner);
+}
+
+static void do_roomy(void *context)
+{
+    struct store_host *host = context;
+
+    if (!host->node.host->ending)
+        owner_roomy(host->owner);
 }
 
 static void do_nothing(void *context)
@@ -169,25 +227,30 @@ static bool do_may_act(void *context)
 
 static void do_linked(void *context, uint32_t member, bool up)
 {
-    (void)context;
-    (void)member;
-    (void)up;
+    struct store_host *host = context;
+
+    if (!host->node.host->ending)
+        owner_linked(host->owner, member, up);
 }
 
 static void do_message(void *context, uint32_t member, struct bytes bytes)
 {
-    (void)context;
-    (void)member;
-    (void)bytes;
+    struct store_host *host = context;
+
+    if (!host->node.host->ending)
+        owner_message(host->owner, member, bytes);
 }
 
 static void send_pieces(struct store_host *host)
 {
-    static const uint8_t piece[SNAPSHOT_PIECE];
+    while (host->sent < host->outgoing.len) {
+        struct bytes piece =
+            bytes_take(bytes_skip(buf_bytes(&host->outgoing), host->sent), SNAPSHOT_PIECE);
 
-    for (; host->pieces > 0; host->pieces--)
-        if (!ledger_snapshot_piece(host->ledger, host->transfer, bytes_of(piece, sizeof piece)))
+        if (!ledger_snapshot_piece(host->ledger, host->transfer, piece))
             return;
+        host->sent += piece.len;
+    }
     ledger_snapshot_end(host->ledger, host->transfer);
 }
 
@@ -201,9 +264,9 @@ static void do_snapshot_wanted(void *context, uint32_t transfer, uint32_t member
     if (host->transfer != 0)
         ledger_snapshot_abort(host->ledger, host->transfer, "another one comes first");
     host->transfer = transfer;
-    host->pieces = SNAPSHOT_PIECES;
-    if (ledger_snapshot_begin(host->ledger, transfer, host->point,
-                              (uint64_t)SNAPSHOT_PIECES * SNAPSHOT_PIECE))
+    host->sent = 0;
+    owner_save(host->owner, &host->outgoing);
+    if (ledger_snapshot_begin(host->ledger, transfer, host->point, host->outgoing.len))
         send_pieces(host);
     else
         host->transfer = 0;
@@ -228,20 +291,35 @@ static void do_snapshot_ended(void *context, uint32_t transfer, bool installed)
 
 static void do_copy_begun(void *context, struct ledger_point point, uint64_t bytes)
 {
+    struct store_host *host = context;
+
     (void)bytes;
-    ((struct store_host *)context)->copy = point;
+    if (host->node.host->ending)
+        return;
+    host->copy = point;
+    buf_clear(&host->coming);
+    owner_empty(host->owner);
 }
 
 static void do_copy_piece(void *context, struct bytes piece)
 {
-    ledger_copy_took(((struct store_host *)context)->ledger, piece.len);
+    struct store_host *host = context;
+
+    buf_add(&host->coming, piece);
+    ledger_copy_took(host->ledger, piece.len);
 }
 
 static void do_copy_complete(void *context)
 {
     struct store_host *host = context;
 
+    if (host->node.host->ending)
+        return;
     host->point = host->saved = host->copy;
+    buf_clear(&host->image);
+    buf_add(&host->image, buf_bytes(&host->coming));
+    must(!host->image.full);
+    owner_load(host->owner, buf_bytes(&host->image), host->copy.position.offset);
     ledger_copy_installed(host->ledger);
 }
 
@@ -268,8 +346,8 @@ static const struct ledger_events events = {
     .execute = do_execute,
     .executed = do_executed,
     .unknown = do_unknown,
-    .state = do_nothing,
-    .roomy = do_nothing,
+    .state = do_state,
+    .roomy = do_roomy,
     .answered = do_answered,
     .epoch_record = do_epoch_record,
     .may_act = do_may_act,
@@ -286,6 +364,43 @@ static const struct ledger_events events = {
     .stranger = do_stranger,
     .closed = do_closed,
 };
+
+/* ---- what the owner asks ---- */
+
+static uint64_t log_append(void *context, struct bytes record, uint64_t cookie,
+                           enum ledger_refusal *why)
+{
+    must(!(cookie & COOKIE_PLAIN));
+    return ledger_append(((struct store_host *)context)->ledger, record, cookie, why);
+}
+
+static bool log_send(void *context, uint32_t member, struct bytes bytes)
+{
+    return ledger_send(((struct store_host *)context)->ledger, member, bytes);
+}
+
+static const struct ledger_view *log_view(void *context)
+{
+    return ledger_view(((struct store_host *)context)->ledger);
+}
+
+static void log_status(void *context, struct engine_status *status)
+{
+    ledger_status(((struct store_host *)context)->ledger, status);
+}
+
+static void open_owner(struct store_host *host)
+{
+    struct owner_options options = {
+        .book = &host->group->book,
+        .host = host->node.host,
+        .index = host->index,
+        .log = {host, log_append, log_send, log_view, do_may_act, log_status},
+    };
+
+    host->owner = owner_open(&options);
+    owner_load(host->owner, buf_bytes(&host->image), host->saved.position.offset);
+}
 
 static void begin_election(struct group_sim *g);
 
@@ -334,6 +449,7 @@ static void bury(struct store_host *host, bool power)
     struct sim_host *machine = host->node.host;
     struct sim_clock clock = machine->clock;
 
+    look_at_disk(host);
     machine->ending = true;
     sim_network_forget(machine, power);
     host->closed = host->ledger == NULL;
@@ -346,6 +462,8 @@ static void bury(struct store_host *host, bool power)
     }
     machine->clock = clock;
     host->ledger = NULL;
+    owner_close(host->owner);
+    host->owner = NULL;
     sim_loop_close(machine);
     machine->ending = false;
     host->asked = host->answered = false;
@@ -360,8 +478,10 @@ static bool start(struct sim *sim, uint32_t index)
     sim_loop_open(host->node.host);
     host->listener = sim_listen(host->node.host, PORT);
     host->point = host->saved;
-    if (open_ledger(host, &err))
+    if (open_ledger(host, &err)) {
+        open_owner(host);
         return true;
+    }
     SIM_TELL(&sim->world, (int)index, "does not start: %s", err.text);
     if (err.number != EIO && err.number != ENOSPC)
         sim_violated(sim, "a member starts on its own disk", "%.200s", err.text);
@@ -399,6 +519,7 @@ static void wipe(struct sim *sim, uint32_t index)
         return;
     node_wipe(&host->node);
     host->saved = host->point = (struct ledger_point){0};
+    buf_clear(&host->image);
     g->in_sync[index] = g->needed[index] = g->told[index] = false;
     /* Nor is it the primary still: a member without its data is chosen by nobody. */
     if (g->primary == (int)index)
@@ -422,8 +543,9 @@ static void reset(struct sim *sim, uint32_t a, uint32_t b)
 
 static void give(struct store_host *host, struct engine_order order)
 {
-    if (!answers(host) || host->asked)
+    if (!answers(host) || host->asked || host->group->sim->world.now < host->deaf_until)
         return;
+    look_at_disk(host);
     order.epoch = host->group->epoch;
     order.timeout_ms = ORDER_MS;
     host->asked = true;
@@ -431,8 +553,14 @@ static void give(struct store_host *host, struct engine_order order)
     ledger_order(host->ledger, &order);
 }
 
+/* Of some elections the primary before hears late. */
 static void begin_election(struct group_sim *g)
 {
+    struct rng *rng = &g->sim->load;
+
+    if (g->primary >= 0 && !g->sim->calm && rng_chance(rng, 0.5))
+        g->host[g->primary].deaf_until =
+            g->sim->world.now + rng_between(rng, 1, DEAF_MS) * NS_PER_MS;
     g->epoch++;
     g->primary = -1;
     g->promoted = false;
@@ -490,7 +618,7 @@ static void tell_needs(struct group_sim *g)
     struct engine_order order = {.verb = ENGINE_PROMOTE};
 
     order.needs.mode = g->mode;
-    order.needs.acks = g->mode == GROUP_SEMI_SYNC;
+    order.needs.acks = g->acks;
     for (uint32_t i = 0; i < g->sim->plan.hosts; i++)
         if ((int)i != g->primary && g->needed[i])
             order.needs.members.lives[order.needs.members.count++] = (struct life){i + 1, 1};
@@ -633,13 +761,21 @@ static void append_to(struct group_sim *g, uint32_t index)
         len = sizeof record;
     g->appended++;
     memcpy(record, &g->appended, sizeof g->appended);
-    (void)ledger_append(host->ledger, bytes_of(record, len), g->appended, &why);
+    (void)ledger_append(host->ledger, bytes_of(record, len), COOKIE_PLAIN | g->appended, &why);
+}
+
+static void ask(struct group_sim *g, uint32_t index)
+{
+    if (answers(&g->host[index]))
+        owner_ask(g->host[index].owner);
 }
 
 static void load(struct sim *sim)
 {
     for (int64_t left = rng_between(&sim->load, 1, 5); left > 0; left--)
         append_to(group_of(sim), (uint32_t)rng_below(&sim->load, sim->plan.hosts));
+    for (int64_t left = rng_between(&sim->load, 1, 5); left > 0; left--)
+        ask(group_of(sim), (uint32_t)rng_below(&sim->load, sim->plan.hosts));
 }
 
 static void open_all(struct sim *sim)
@@ -651,7 +787,12 @@ static void open_all(struct sim *sim)
     g->sim = sim;
     g->primary = -1;
     g->mode = sim->plan.hosts == 3 && rng_chance(&sim->load, 0.3) ? GROUP_SEMI_SYNC : GROUP_SYNC;
+    g->book.sim = sim;
+    g->acks = g->mode == GROUP_SEMI_SYNC || rng_chance(&sim->load, 0.3);
     for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+        buf_init(&g->host[i].image, IMAGE_MAX);
+        buf_init(&g->host[i].outgoing, IMAGE_MAX);
+        buf_init(&g->host[i].coming, IMAGE_MAX);
         g->host[i].group = g;
         g->host[i].index = i;
         g->in_sync[i] = true;
@@ -666,16 +807,25 @@ static void close_all(struct sim *sim)
     struct group_sim *g = group_of(sim);
 
     sim_cancel(&sim->world, &g->tick);
-    for (uint32_t i = 0; i < sim->plan.hosts; i++)
+    for (uint32_t i = 0; i < sim->plan.hosts; i++) {
         node_close(&g->host[i].node);
+        buf_fini(&g->host[i].image);
+        buf_fini(&g->host[i].outgoing);
+        buf_fini(&g->host[i].coming);
+    }
     free(g);
 }
 
 static void calm(struct sim *sim)
 {
-    group_of(sim)->calm_acknowledged = 0;
-    for (uint32_t i = 0; i < sim->plan.hosts; i++)
+    struct group_sim *g = group_of(sim);
+
+    g->calm_acknowledged = 0;
+    for (uint32_t i = 0; i < sim->plan.hosts; i++) {
         sim_jobs_hurry(&sim->world.host[i]);
+        if (g->host[i].owner)
+            owner_calm(g->host[i].owner);
+    }
 }
 
 static bool recovered(struct sim *sim, char sentence[SIM_SENTENCE])
@@ -703,6 +853,13 @@ static bool recovered(struct sim *sim, char sentence[SIM_SENTENCE])
     }
     for (uint32_t j = 0; j < 3; j++)
         append_to(g, g->primary < 0 ? 0 : (uint32_t)g->primary);
+    for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+        ask(g, i);
+        if (owner_has_answered(g->host[i].owner))
+            continue;
+        (void)snprintf(sentence, SIM_SENTENCE, "a client of host %u has no answer", i + 1);
+        return false;
+    }
     (void)snprintf(sentence, SIM_SENTENCE, "nothing was acknowledged");
     return g->calm_acknowledged >= 2;
 }
