@@ -22,7 +22,7 @@ enum {
     LINK_MS = 3000,
     PAUSE_MS = 60,
     LOOKED_AT_MAX = 4096,
-    TYPES = 10, /* of frames, and one more */
+    TYPES = 10,      /* of frames, and one more */
     SESSION_AT = 24, /* in a message of the core */
     DISK_BYTES = 8 << 20,
     CORE = 1,

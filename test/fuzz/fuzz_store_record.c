@@ -27,8 +27,7 @@ static void on_own(void *context, struct call *call)
 static void begin(struct state *state, uint64_t seed)
 {
     *state = (struct state){.execution.own = on_own};
-    state->execution.space =
-        space_open(&(struct space_options){.seed = seed, .tracked = true});
+    state->execution.space = space_open(&(struct space_options){.seed = seed, .tracked = true});
     buf_init(&state->reply, OUT_MAX);
     buf_init(&state->keys, OUT_MAX);
 }

@@ -24,10 +24,10 @@ struct client {
     uint8_t asked;
     uint32_t answers; /* that came */
     uint32_t key, value;
-    uint32_t watched;  /* the value that was read after WATCH */
-    uint64_t floor;    /* what was known when it was asked */
-    uint64_t own;      /* the greatest position that this client knows of */
-    bool weak;         /* reads of its own member, which has what this client knows of */
+    uint32_t watched; /* the value that was read after WATCH */
+    uint64_t floor;   /* what was known when it was asked */
+    uint64_t own;     /* the greatest position that this client knows of */
+    bool weak;        /* reads of its own member, which has what this client knows of */
     bool done_in_calm;
 };
 
@@ -194,8 +194,8 @@ static void check_exchange(struct client *client, uint64_t position)
         return;
     }
     if (client->watched != 0)
-        sim_violated(client->owner->sim, "an exchange finds what was watched",
-                     "k%u held nothing", client->key);
+        sim_violated(client->owner->sim, "an exchange finds what was watched", "k%u held nothing",
+                     client->key);
 }
 
 static void check_written(struct client *client)

@@ -26,9 +26,10 @@ struct owner_book {
     uint32_t counts[OWNER_KEYS];
     uint64_t positions[OWNER_VALUES]; /* of the record that wrote the value; 0: none did */
     bool refused[OWNER_VALUES];       /* a client was told that it is not done */
-    uint64_t contents[OWNER_POSITIONS]; /* of all registers, when this was just executed; 0: not known */
-    uint64_t last;                      /* executed by anybody */
-    uint64_t seen;                      /* the greatest position of which any client knows */
+    uint64_t
+        contents[OWNER_POSITIONS]; /* of all registers, when this was just executed; 0: not known */
+    uint64_t last;                 /* executed by anybody */
+    uint64_t seen;                 /* the greatest position of which any client knows */
     uint32_t values;
     uint64_t answered, calm_answered;
 };
