@@ -102,6 +102,7 @@ static bool compile(struct config_work *work)
         return false;
     config_settle_nodes(work);
     config_settle_groups(work);
+    config_settle_users(work);
     config_settle_pools(work);
     config_choose_node(work);
     config_sense(work);

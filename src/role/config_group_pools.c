@@ -2,7 +2,7 @@
  * The pools that no file writes: one for each group that a service names, with the group's members as backends, in the order in which the
  * scoreboard counts them. From here on they are pools like others. The written ones are left as they are for who shows the file.
  *
- * The image grows here and nowhere else after it was read: nothing may point into it meanwhile.
+ * The image grows here (and, for users' hashes, before) and nowhere else after it was read: nothing may point into it meanwhile.
  */
 #include "role/config_parts.h"
 
@@ -85,7 +85,7 @@ static uint32_t append(struct config_work *work, size_t size)
     return (uint32_t)(work->image->len - size);
 }
 
-static struct ref append_text(struct config_work *work, const char *text)
+struct ref config_append_text(struct config_work *work, const char *text)
 {
     uint32_t len = (uint32_t)strlen(text), at = append(work, len + 1);
 
@@ -130,7 +130,8 @@ static void fill_member(struct config_work *work, uint32_t group, uint32_t pool,
     struct balancer_backend *backends;
     char text[ADDRESS_TEXT_MAX];
 
-    endpoint = append_text(work, address_print(&member.address, text)); /* the image may move */
+    endpoint =
+        config_append_text(work, address_print(&member.address, text)); /* the image may move */
     backends = config_items(work, pool_at(work, pool)->pool.backends, sizeof *backends);
     backends[place].item = (struct item){.line = item.line, .column = item.column};
     backends[place].endpoint = endpoint;
@@ -146,7 +147,7 @@ static void fill_pool(struct config_work *work, uint32_t group, uint32_t pool)
     uint32_t count = groups_of(work)[group].member_count;
 
     snprintf(name, sizeof name, "group/%s", text_of(work, item.name));
-    item.name = append_text(work, name);
+    item.name = config_append_text(work, name);
     schema_defaults(balancer_pool_options, work->image, pool);
     memcpy(work->image->at + pool, &item, sizeof item);
     append_backends(work, pool, count);

@@ -37,6 +37,8 @@ void config_settle_nodes(struct config_work *work);
 void config_settle_addresses(struct config_work *work);
 /* Who is in which group, and what only a group as a whole shows. */
 void config_settle_groups(struct config_work *work);
+/* Hashes passwords, and tries rules. The image may grow. */
+void config_settle_users(struct config_work *work);
 /* Chooses this node. */
 void config_choose_node(struct config_work *work);
 /* What a group may not say. */
@@ -47,6 +49,8 @@ void config_number_groups(struct config_work *work);
 void config_settle_pools(struct config_work *work);
 uint32_t config_find_group(const struct config_work *work,
                            struct ref name); /* its place; UINT32_MAX: there is none */
+/* At the end of the image, which may move; {0, 0}: it is full. */
+struct ref config_append_text(struct config_work *work, const char *text);
 /* Gives every service and backend its slot of the scoreboard, and every listener its index. */
 void config_number(struct config_work *work);
 /* Looks up every name, all at once; what does not resolve in five seconds is a finding. */

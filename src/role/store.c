@@ -112,13 +112,13 @@ static bool map_image(int fd, struct image *image, struct err *err)
     return true;
 }
 
-/* A reload: of what the file says now, certificates are taken in without a new start. Those that are no good change nothing. */
-static bool renew(struct process *process, struct image image, struct err *err)
+/* Certificates that are no good change nothing. */
+static bool renew(struct process *process, struct image image, const struct config_group *group,
+                  struct err *err)
 {
-    const struct config_group *group = config_group_at(image, process->slot);
     struct tls_context *context;
 
-    if (!group || !process->clients_tls || !group->store.covered)
+    if (!process->clients_tls || !group->store.covered)
         return true;
     if (!store_tls_open(&context, image, group, true, err))
         return false;
@@ -128,8 +128,10 @@ static bool renew(struct process *process, struct image image, struct err *err)
     return true;
 }
 
+/* Of what the file says now, certificates and users are taken in without a new start. */
 static void reload(struct process *process, int fd)
 {
+    const struct config_group *group;
     struct image image;
     struct err err;
 
@@ -137,7 +139,10 @@ static void reload(struct process *process, int fd)
         log_error("a reload is not followed", log_text("error.message", err.text));
         return;
     }
-    if (!renew(process, image, &err))
+    group = config_group_at(image, process->slot);
+    if (group)
+        store_service_use_users(process->store, image, &group->store);
+    if (group && !renew(process, image, group, &err))
         log_error("clients are shown the certificate that they were shown before",
                   log_text("error.message", err.text));
     munmap((void *)(uintptr_t)image.at, image.len);
@@ -275,6 +280,7 @@ static bool open_service(struct process *process, const char *node, const char *
         .tls = process->tls,
         .clients_tls = process->clients_tls,
         .config = &process->group->store,
+        .image = process->image,
         .may_act = may_act,
         .failed = failed,
         .said = said,

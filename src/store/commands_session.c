@@ -8,6 +8,8 @@
 #define ADMIN (COMMAND_ADMIN | COMMAND_DANGEROUS)
 
 const struct command commands_session[] = {
+    {"@users", -2, SESSION | COMMAND_LOGGED | COMMAND_INTERNAL, CATEGORY_ADMIN, 0, 0, 0, NULL,
+     "DIGEST [NAME RULES …]", "The users of the configuration's file."},
     {"acl", -2, COMMAND_CONTAINER, CATEGORY_ADMIN, 0, 0, 0, NULL, "SUBCOMMAND …",
      "Users and what they may do."},
     {"acl|cat", -2, SESSION, CATEGORY_CONNECTION, 0, 0, 0, NULL, "[CATEGORY]",
@@ -121,6 +123,7 @@ const struct command commands_session[] = {
 
 /* In the order of the rows; a container has none. */
 static session_handler *const handlers[] = {
+    NULL, /* @users */
     NULL, /* acl */
     handle_acl_cat,
     handle_acl_deluser,

@@ -325,6 +325,28 @@ void store_service_use_tls(struct store_service *store, struct tls_context *tls)
         ledger_use_tls(store->ledger, tls);
 }
 
+void store_service_use_users(struct store_service *store, struct image image,
+                             const struct store_config *config)
+{
+    const struct store_user *users = image_items(image, config->users, sizeof *users);
+    struct desk_user told[DESK_USERS_MAX];
+    size_t begins[DESK_USERS_MAX + 1] = {0};
+    struct buf rules;
+
+    _Static_assert((int)STORE_USERS_MAX == (int)DESK_USERS_MAX, "all of a file's");
+    buf_init(&rules, USER_RULES_MAX);
+    for (uint32_t i = 0; i < config->users.count; i++) {
+        store_user_rules(image, &users[i], &rules);
+        begins[i + 1] = rules.len;
+    }
+    must(!rules.full);
+    for (uint32_t i = 0; i < config->users.count; i++)
+        told[i] = (struct desk_user){image_text(image, users[i].item.name),
+                                     bytes_of(rules.at + begins[i], begins[i + 1] - begins[i])};
+    desk_use_users(server_desk(store->server), told, config->users.count);
+    buf_fini(&rules);
+}
+
 void store_service_use_clients_tls(struct store_service *store, struct tls_context *tls)
 {
     server_use_tls(store->server, tls);
@@ -558,13 +580,20 @@ static void introduce(struct store_service *store)
     desk_use_members(server_desk(store->server), members, store->options.member_count);
 }
 
+/* What the state has of them, if there is one, counts more, and is loaded after it. */
+static void found_users(struct store_service *store)
+{
+    store_service_use_users(store, store->options.image, store->options.config);
+    desk_found_users(server_desk(store->server));
+}
+
 /* The order of opening is that of need: executing needs the server, and appending the ledger. */
 static bool open_all(struct store_service *store, struct err *err)
 {
     store->space = new_space(store);
     return open_disk(store, err) && open_checkpoint(store, err) && open_snapshots(store, err) &&
-           open_server(store, err) && (introduce(store), true) && load(store, err) &&
-           open_ledger(store, err) &&
+           open_server(store, err) && (introduce(store), true) && (found_users(store), true) &&
+           load(store, err) && open_ledger(store, err) &&
            (snapshots_use_ledger(store->snapshots, store->ledger), true) &&
            agent_orders_open(&store->orders,
                              &(struct orders_options){.loop = store->options.loop,

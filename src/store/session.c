@@ -99,6 +99,8 @@ static void run_own(void *context, struct call *call)
 
     if (strcmp(call->command->name, "publish") == 0)
         reply_number(call, (int64_t)desk_publish(desk, call->words[1], call->words[2]));
+    else if (strcmp(call->command->name, "@users") == 0)
+        desk_apply_users(desk, call);
     else if (strncmp(call->command->name, "acl|", 4) == 0 && call->command->flags & COMMAND_LOGGED)
         desk_apply_acl(desk, call);
     else if (call->command->flags & COMMAND_ANYWHERE)
@@ -149,6 +151,7 @@ void desk_close(struct desk *desk)
     free(desk->slots);
     free(desk->generations);
     free(desk->free_slots);
+    buf_fini(&desk->file_users);
     buf_fini(&desk->record);
     buf_fini(&desk->message);
     buf_fini(&desk->scratch);

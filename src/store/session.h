@@ -201,13 +201,24 @@ struct desk {
     struct buf record, message, scratch, channel;
     int64_t paused_until_ms;
     bool paused_writes_only;
-    bool expiring;     /* a record about expired or evicted keys is under way */
-    bool nothing_goes; /* memory is full, and no key may be evicted */
+    bool expiring;         /* a record about expired or evicted keys is under way */
+    bool filing;           /* one about the file's users is */
+    struct buf file_users; /* of this member's file: name and rules of each */
+    uint64_t file_digest;  /* of those; 0: there are none */
+    uint64_t users_digest; /* of those in the state */
+    bool nothing_goes;     /* memory is full, and no key may be evicted */
     struct desk_counts counts;
     char run_id[41];
     struct desk_member members[GROUP_MEMBERS_MAX];
     uint32_t member_count;
 };
+
+/* One of the file: rules as ACL SETUSER has them, with blanks between, a password as `#hash`. */
+struct desk_user {
+    struct bytes name, rules;
+};
+
+enum { DESK_USERS_MAX = 256 }; /* as many as a file may have */
 
 struct desk_options {
     struct desk_log log;
@@ -221,6 +232,10 @@ struct desk_options {
 MUST_USE bool desk_open(struct desk *desk, const struct desk_options *options, struct err *err);
 /* Who they are from now on, this one included; at most GROUP_MEMBERS_MAX; copied. */
 void desk_use_members(struct desk *desk, const struct desk_member *members, uint32_t count);
+/* The users of this member's file from now on; copied. Whoever is the primary writes those of its own into the log, where the state's are others. */
+void desk_use_users(struct desk *desk, const struct desk_user *users, uint32_t count);
+/* They are there before any record says so: of a state that is new. */
+void desk_found_users(struct desk *desk);
 void desk_close(struct desk *desk); /* all sessions were closed before */
 
 /* False: there are clients_max already. The session's storage is zeroed by it. */

@@ -143,12 +143,38 @@ static void end_sessions_of(struct desk *desk, const struct user *user)
     }
 }
 
+void desk_end_user(struct desk *desk, struct user *user)
+{
+    end_sessions_of(desk, user);
+    must(users_delete(desk->users, user_name(user)));
+}
+
+/* The first of them that only the file changes; NULL: none. */
+static const struct user *of_file(const struct desk *desk, const struct bytes *names,
+                                  uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct user *user = users_find(desk->users, names[i]);
+
+        if (user && user_is_of_file(user))
+            return user;
+    }
+    return NULL;
+}
+
 void desk_apply_acl(struct desk *desk, struct call *call)
 {
+    bool sets = strcmp(call->command->name, "acl|setuser") == 0;
+    const struct user *fixed = of_file(desk, call->words + 2, sets ? 1 : call->count - 2);
     char sentence[USERS_SENTENCE_MAX];
     int64_t deleted = 0;
 
-    if (strcmp(call->command->name, "acl|setuser") == 0) {
+    if (fixed) {
+        reply_errorf(call, "ERR user '%.*s' is the configuration file's, and is changed there",
+                     (int)user_name(fixed).len, (const char *)user_name(fixed).at);
+        return;
+    }
+    if (sets) {
         if (users_set(desk->users, call->words[2], call->words + 3, call->count - 3, sentence))
             reply_ok(call);
         else
@@ -160,8 +186,8 @@ void desk_apply_acl(struct desk *desk, struct call *call)
 
         if (!user || user == users_default(desk->users))
             continue;
-        end_sessions_of(desk, user);
-        deleted += users_delete(desk->users, call->words[i]);
+        desk_end_user(desk, user);
+        deleted++;
     }
     reply_number(call, deleted);
 }
@@ -174,8 +200,7 @@ void desk_forget_users(struct desk *desk)
         next = users_next(desk->users, user);
         if (user == users_default(desk->users))
             continue;
-        end_sessions_of(desk, user);
-        must(users_delete(desk->users, user_name(user)));
+        desk_end_user(desk, user);
     }
 }
 

@@ -15,9 +15,8 @@ enum {
     LEFT_MS = 200,     /* after which an answer of a former primary is no longer waited for */
     LOST_MS = 5000,    /* beyond `hold`, after which an answer is no longer waited for */
     TIDY_MAX = 16,
-    SAVED_VERSION = 2,
-    SAVED_RULES_MAX = 2 << 20,
-    RULES_MAX = 8192,
+    SAVED_VERSION = 3,
+    SAVED_WITHOUT_FILE = 2, /* had no users of a file */
 };
 
 /* Of records that nobody asked for. */
@@ -63,6 +62,7 @@ uint64_t desk_execute(struct desk *desk, struct position position, struct bytes 
     }
     if (cookie == COOKIE_UPKEEP)
         desk->expiring = false;
+    desk_users_answered(desk, cookie);
     session = session_of(desk, cookie);
     execute_record(&desk->execution, position.offset, record,
                    session ? session_out(desk, session) : NULL, session && session->version3);
@@ -82,6 +82,7 @@ void desk_unknown(struct desk *desk, uint64_t cookie)
         forward_unknown(desk, cookie);
     if (cookie == COOKIE_UPKEEP)
         desk->expiring = false;
+    desk_users_answered(desk, cookie);
     if (!session)
         return;
     desk->counts.unknown++;
@@ -209,6 +210,7 @@ static void lose_left_behind(struct desk *desk)
 
 void desk_state(struct desk *desk)
 {
+    desk_file_users(desk); /* before what clients write */
     lose_left_behind(desk);
     desk_wake_all(desk, STALL_PRIMARY);
     desk_run_ready(desk);
@@ -261,6 +263,7 @@ int64_t desk_tick(struct desk *desk)
         desk_wake_all(desk, by_time[i]);
     if (desk->now_ms >= desk->paused_until_ms)
         desk_wake_all(desk, STALL_PAUSED);
+    desk_file_users(desk);
     upkeep(desk);
     for (int i = 0; i < TIDY_MAX && space_tidy(desk->execution.space); i++) {
     }
@@ -279,9 +282,11 @@ void desk_save(const struct desk *desk, struct buf *out)
     pack_u32(out, SAVED_VERSION);
     pack_u64(out, (uint64_t)desk->execution.time_ms);
     space_gone_write(out, desk->execution.space);
+    pack_u64(out, desk->users_digest);
     for (const struct user *user = NULL; (user = users_next(desk->users, user));) {
-        buf_init(&rules, SAVED_RULES_MAX);
+        buf_init(&rules, USER_RULES_MAX);
         user_write_rules(user, &rules);
+        pack_u8(out, user_is_of_file(user));
         pack_bytes8(out, user_name(user));
         pack_u32(out, (uint32_t)rules.len);
         buf_add(out, buf_bytes(&rules));
@@ -290,40 +295,36 @@ void desk_save(const struct desk *desk, struct buf *out)
     }
 }
 
-static bool load_user(struct desk *desk, struct bytes name, struct bytes rules)
+static bool load_user(struct desk *desk, struct unpack *in, uint32_t version)
 {
-    struct bytes words[RULES_MAX];
-    char sentence[USERS_SENTENCE_MAX];
-    uint32_t count = 1;
+    bool of_file = version > SAVED_WITHOUT_FILE && unpack_u8(in) != 0;
+    struct bytes name = unpack_bytes8(in), rules = unpack_take(in, unpack_u32(in));
 
-    words[0] = BYTES("reset");
-    while (rules.len > 0 && count < RULES_MAX) {
-        words[count] = bytes_take(rules, bytes_find(rules, ' '));
-        rules = bytes_skip(rules, words[count].len);
-        rules = bytes_skip(rules, rules.len > 0);
-        count++;
-    }
-    return rules.len == 0 && users_set(desk->users, name, words, count, sentence);
+    if (in->bad || !desk_set_user(desk, name, rules))
+        return false;
+    user_mark(users_find(desk->users, name), of_file);
+    return true;
 }
 
 bool desk_load(struct desk *desk, struct bytes bytes)
 {
     struct unpack in = unpack_of(bytes);
+    uint32_t version = unpack_u32(&in);
     int64_t time_ms;
+    uint64_t digest;
 
-    if (unpack_u32(&in) != SAVED_VERSION)
+    if (version < SAVED_WITHOUT_FILE || version > SAVED_VERSION)
         return false;
     time_ms = (int64_t)unpack_u64(&in);
     space_gone_read(desk->execution.space, &in);
+    digest = version > SAVED_WITHOUT_FILE ? unpack_u64(&in) : 0;
     desk_forget_users(desk);
-    while (!in.bad && in.left.len > 0) {
-        struct bytes name = unpack_bytes8(&in), rules = unpack_take(&in, unpack_u32(&in));
-
-        if (in.bad || !load_user(desk, name, rules))
+    while (!in.bad && in.left.len > 0)
+        if (!load_user(desk, &in, version))
             return false;
-    }
     if (in.bad)
         return false;
     desk->execution.time_ms = time_ms;
+    desk->users_digest = digest;
     return true;
 }

@@ -91,7 +91,17 @@ uint32_t session_subscriptions(const struct session *session);
 /* ---- session_acl.c ---- */
 
 void desk_apply_acl(struct desk *desk, struct call *call);
+void desk_end_user(struct desk *desk, struct user *user); /* and its sessions; not `default` */
 void desk_forget_users(struct desk *desk); /* all but `default`; their sessions end */
+
+/* ---- session_users.c ---- */
+
+/* A user as these rules make it, whatever it was. False: they are no good. */
+MUST_USE bool desk_set_user(struct desk *desk, struct bytes name, struct bytes rules);
+void desk_apply_users(struct desk *desk, struct call *call);
+void desk_file_users(
+    struct desk *desk); /* where this is the primary, and they are not the state's */
+void desk_users_answered(struct desk *desk, uint64_t cookie); /* if it is of that record */
 
 /* ---- info.c, info_config.c, info_command.c ---- */
 

@@ -21,6 +21,7 @@ struct tls_context; /* net/tls.h */
 
 enum store_eviction { STORE_REFUSE, STORE_EVICT_LRU, STORE_EVICT_LFU, STORE_EVICT_TTL };
 
+enum { STORE_USERS_MAX = 256 };   /* in the file */
 enum { STORE_LINK_PORT = 10000 }; /* members speak to each other at the group's port and so many */
 
 /* Files in PEM, by which clients know this member, and it knows them. */
@@ -28,6 +29,13 @@ struct store_tls {
     struct ref certificate, key;
     struct ref authority; /* absent: clients show no certificate */
     int64_t port;         /* 0: instead of the clear */
+};
+
+/* A user of the file. */
+struct store_user {
+    struct item item;
+    struct ref password; /* until the file is compiled: then it is hashed, and the text is gone */
+    struct ref password_hash, rules;
 };
 
 struct store_config {
@@ -40,10 +48,14 @@ struct store_config {
     int64_t checkpoint_bytes; /* of log, after which the state is written down */
     bool covered;             /* the section `tls` was written */
     struct store_tls tls;
+    struct ref users; /* struct store_user */
 };
 
 extern const struct option
     store_options[]; /* rows of struct store_config, for OPTION_INCLUDE in a group */
+
+/* Its rules as ACL SETUSER has them, the hash of its password among them. */
+void store_user_rules(struct image image, const struct store_user *user, struct buf *out);
 
 /* ---- running ---- */
 
@@ -63,6 +75,7 @@ struct store_options {
     struct tls_context *tls;         /* between members; NULL: in the clear, in tests */
     struct tls_context *clients_tls; /* of tls_door; borrowed */
     const struct store_config *config;
+    struct image image; /* that `config` is of; borrowed until store_service_open returns */
     uint64_t seed;
     bool (*may_act)(void *context); /* the lease holds now */
     void (*failed)(
@@ -81,4 +94,7 @@ void store_service_take_orders(struct store_service *store, int fd);
 /* Other certificates from now on, between members and for clients; those before are no longer used. */
 void store_service_use_tls(struct store_service *store, struct tls_context *tls);
 void store_service_use_clients_tls(struct store_service *store, struct tls_context *tls);
+/* The file has these users from now on. */
+void store_service_use_users(struct store_service *store, struct image image,
+                             const struct store_config *config);
 void store_service_close(struct store_service *store);

@@ -31,6 +31,26 @@ static const struct option tls_rows[] = {
     {0},
 };
 
+#define USER(member) offsetof(struct store_user, member)
+
+static const struct option user_rows[] = {
+    {"password", OPTION_TEXT, USER(password), 1, 512, NULL, AT_RELOAD, 0,
+     "What it says to AUTH; nines keeps the hash alone."},
+    {"password_hash", OPTION_TEXT, USER(password_hash), 64, 64, NULL, AT_RELOAD, 0,
+     "The same, so that the file does not have it: its SHA-256, in 64 hexadecimal digits."},
+    {"rules", OPTION_TEXT, USER(rules), 1, 4096, "~* &* +@all", AT_RELOAD, 0,
+     "What it may do, as ACL SETUSER has it: `+@read ~app:* -flushall`; `off`: not even that."},
+    {0},
+};
+
+void store_user_rules(struct image image, const struct store_user *user, struct buf *out)
+{
+    buf_add_string(out, "on ");
+    if (user->password_hash.count > 0)
+        buf_print(out, "#%s ", image_string(image, user->password_hash));
+    buf_add(out, image_text(image, user->rules));
+}
+
 const char *store_consistency_name(enum store_consistency consistency)
 {
     return consistencies[consistency];
@@ -63,5 +83,9 @@ const struct option store_options[] = {
      "Engine `store`: clients speak TLS 1.2 or 1.3. Taken in, or left out, when the store is next "
      "started.",
      .rows = tls_rows, .present = FIELD(covered)},
+    {"users", OPTION_MAP, FIELD(users), 0, STORE_USERS_MAX, NULL, AT_RELOAD, 0,
+     "Engine `store`: users by name; `default` is who a client is that says nothing. The primary "
+     "writes them into the log; ACL changes other users, never these.",
+     .rows = user_rows, .item_size = sizeof(struct store_user)},
     {0},
 };

@@ -30,6 +30,7 @@ struct rights {
 struct user {
     struct list node;
     struct rights rights;
+    bool of_file;
     uint8_t name_len;
     uint8_t name[USER_NAME_MAX];
 };
@@ -40,7 +41,7 @@ struct users {
     struct user *standard;
 };
 
-enum { WORDS_MAX = 64 << 10 };
+enum { WORDS_MAX = 64 << 10, RULES_MAX = 8192 };
 
 /* ---- commands ---- */
 
@@ -608,6 +609,21 @@ bool users_set(struct users *users, struct bytes name, const struct bytes *rules
     return true;
 }
 
+bool users_set_text(struct users *users, struct bytes name, struct bytes rules, char *sentence)
+{
+    struct bytes words[RULES_MAX] = {BYTES("reset")};
+    uint32_t count = 1;
+
+    while (rules.len > 0 && count < RULES_MAX) {
+        words[count] = bytes_take(rules, bytes_find(rules, ' '));
+        rules = bytes_skip(rules, words[count].len);
+        rules = bytes_skip(rules, rules.len > 0);
+        count += words[count].len > 0;
+    }
+    snprintf(sentence, USERS_SENTENCE_MAX, "ERR there are too many rules");
+    return rules.len == 0 && users_set(users, name, words, count, sentence);
+}
+
 bool users_delete(struct users *users, struct bytes name)
 {
     struct user *user = users_find(users, name);
@@ -623,6 +639,16 @@ bool users_delete(struct users *users, struct bytes name)
 struct bytes user_name(const struct user *user)
 {
     return bytes_of(user->name, user->name_len);
+}
+
+bool user_is_of_file(const struct user *user)
+{
+    return user->of_file;
+}
+
+void user_mark(struct user *user, bool of_file)
+{
+    user->of_file = of_file;
 }
 
 bool user_is_on(const struct user *user)

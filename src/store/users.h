@@ -16,9 +16,12 @@ enum {
     USER_PASSWORDS_MAX = 16,
     USER_PATTERNS_MAX = 256,  /* of keys and channels together */
     USER_RULE_MAX = 4096,     /* bytes of one word */
+    USER_RULES_MAX = 2 << 20, /* bytes of all */
     USER_COMMANDS_MAX = 1024, /* rows of the command table */
     USERS_SENTENCE_MAX = 256,
 };
+
+#define USER_DEFAULT_RULES "on nopass ~* &* +@all"
 
 struct users;
 struct user;
@@ -32,12 +35,18 @@ struct user *users_find(const struct users *users, struct bytes name); /* NULL: 
 /* NULL: no such user, not on, or not their password. */
 struct user *users_authenticate(const struct users *users, struct bytes name,
                                 struct bytes password);
+/* Whether it is one of the configuration's file. Rules do not change it. */
+bool user_is_of_file(const struct user *user);
+void user_mark(struct user *user, bool of_file);
 /* In the order in which they were made; NULL begins, and NULL ends. */
 struct user *users_next(const struct users *users, const struct user *before);
 
 /* Makes or changes a user. False: nothing was changed, and `sentence` (USERS_SENTENCE_MAX) says why as Redis does. */
 MUST_USE bool users_set(struct users *users, struct bytes name, const struct bytes *rules,
                         uint32_t count, char *sentence);
+/* The same by one text, with blanks between the rules, of a user as if it were new. */
+MUST_USE bool users_set_text(struct users *users, struct bytes name, struct bytes rules,
+                             char *sentence);
 /* False: nobody was that, or it is `default`. The user is freed: whoever is it has to be somebody else before. */
 bool users_delete(struct users *users, struct bytes name);
 

@@ -119,6 +119,26 @@ static void every_contradiction_has_its_place_and_sentence(void **state)
          "port 17000 is taken: there the store is spoken to by other members", "f.yaml:3:"},
         {"g: {command: /bin/true, port: 7000,\n  tls: {certificate: /a, key: /b}}",
          "nines speaks TLS for the embedded store alone", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a: {rules: '+get'}}}",
+         "user `a` has no password, so nobody can be it", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a: {password: x, rules: +@nothing}}}",
+         "modifier '+@nothing': Unknown command or category name in ACL", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a: {rules: 'nopass ~k\tl'}}}", "rules",
+         "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a: {password_hash: 12}}}", "password_hash",
+         "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a: {password_hash: "
+         "Xbb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b}}}",
+         "The password hash must be exactly 64 characters", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a: {password: x, password_hash: "
+         "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b}}}",
+         "a user has a password or its hash, not both", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a: {rules: '>x +get'}}}",
+         "rules say what user `a` may do, and nothing about passwords", "f.yaml:3:"},
+        {"g: {engine: store, port: 7000,\n  users: {a b: {password: x}}}",
+         "Usernames can't contain spaces or null characters", "f.yaml:3:"},
+        {"g: {command: /bin/true, port: 7000,\n  users: {a: {password: x}}}",
+         "the embedded store alone has users in the file", "f.yaml:3:"},
     };
     char text[1024];
 
@@ -134,12 +154,34 @@ static void every_contradiction_has_its_place_and_sentence(void **state)
     }
 }
 
+static void passwords_are_nowhere_but_their_hashes(void **state)
+{
+    static const char hash[] = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    const struct config_group *group;
+    const struct store_user *users;
+
+    (void)state;
+    assert_true(compile(NODES "groups: {g: {engine: store, port: 7000, users: {a: {password: &p "
+                              "secret}, b: {password: *p, rules: +get}, c: {rules: nopass}}}}\n"));
+    group = group_at(0);
+    assert_int_equal(group->store.users.count, 3);
+    users = image_items((struct image){image.at, image.len}, group->store.users, sizeof *users);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(users[i].password.count, 0);
+        assert_string_equal(
+            image_string((struct image){image.at, image.len}, users[i].password_hash), hash);
+    }
+    assert_null(memmem(image.at, image.len, "secret", 6));
+    forget();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_left_out_are_all_nodes_that_hold_data),
         cmocka_unit_test(members_that_are_named_come_as_written),
         cmocka_unit_test(one_member_is_good_with_a_warning),
+        cmocka_unit_test(passwords_are_nowhere_but_their_hashes),
         cmocka_unit_test(every_contradiction_has_its_place_and_sentence),
     };
 

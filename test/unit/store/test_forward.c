@@ -355,6 +355,80 @@ static void has_the_same_users_on_all_members(void **state)
     session_close(&w->a.desk, &there);
 }
 
+/* What the file of these members says from now on: `name rules` a line. */
+static void file_says(struct world *w, const char *name, const char *rules)
+{
+    const struct desk_user user = {bytes_of_string(name), bytes_of_string(rules)};
+
+    desk_use_users(&w->a.desk, &user, name[0] ? 1 : 0);
+    desk_use_users(&w->b.desk, &user, name[0] ? 1 : 0);
+    pass_ms(&w->a, 100);
+    pass_ms(&w->b, 100);
+    settle(w);
+}
+
+/* SHA-256 of `secret`. */
+#define SECRET "#2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+
+static void has_the_files_users_on_all_members(void **state)
+{
+    struct world *w = *state;
+    struct session there;
+
+    file_says(w, "bob", "on " SECRET " ~k:* +get");
+    assert_int_equal(w->a.appended, 1);
+    assert_int_equal(w->b.executed, 1); /* of the primary's log */
+    file_says(w, "bob", "on " SECRET " ~k:* +get");
+    assert_int_equal(w->a.appended, 1);
+    come(&w->a, &there);
+    say(&w->a, &there, "AUTH bob secret\r\nGET k:1\r\nDEL k:1\r\n");
+    assert_string_equal(heard(&there),
+                        "+OK $-1 -NOPERM this user has no permissions to run the 'del' command ");
+    say(&w->b, &w->one, "ACL SETUSER bob +del\r\nACL DELUSER bob\r\nACL SETUSER eve on\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one),
+                        "-ERR user 'bob' is the configuration file's, and is changed there "
+                        "-ERR user 'bob' is the configuration file's, and is changed there +OK ");
+    assert_false(there.closing);
+    file_says(w, "", "");
+    assert_true(there.closing);
+    assert_null(users_find(w->b.desk.users, BYTES("bob")));
+    assert_non_null(users_find(w->b.desk.users, BYTES("eve"))); /* whom ACL made */
+    session_close(&w->a.desk, &there);
+}
+
+static void goes_by_the_file_before_the_log_does(void **state)
+{
+    const struct desk_user user = {BYTES("default"), BYTES("on " SECRET " ~* &* +@all")};
+    struct session early, late;
+    struct table c;
+
+    (void)state;
+    table_open(&c, 1, true);
+    desk_use_users(&c.desk, &user, 1);
+    desk_found_users(&c.desk);
+    come(&c, &early);
+    say(&c, &early, "GET k\r\nAUTH wrong\r\nAUTH secret\r\nGET k\r\n");
+    assert_string_equal(heard(&early), "-NOAUTH Authentication required. "
+                                       "-WRONGPASS invalid username-password pair or user is "
+                                       "disabled. +OK $-1 ");
+    assert_int_equal(c.appended, 0);
+    desk_state(&c.desk);
+    say(&c, &early, "SET k v\r\n");
+    assert_int_equal(c.appended, 2); /* the users are before it */
+    commit(&c);
+    assert_string_equal(heard(&early), "+OK ");
+    desk_use_users(&c.desk, NULL, 0);
+    desk_state(&c.desk);
+    commit(&c);
+    come(&c, &late);
+    say(&c, &late, "GET k\r\n"); /* as if it had never been in the file */
+    assert_string_equal(heard(&late), "$1 v ");
+    session_close(&c.desk, &early);
+    session_close(&c.desk, &late);
+    table_close(&c);
+}
+
 static void keeps_users_and_time_in_the_checkpoint(void **state)
 {
     struct world *w = *state;
@@ -366,12 +440,16 @@ static void keeps_users_and_time_in_the_checkpoint(void **state)
     say(&w->b, &w->one, "SET k v\r\nDEL k\r\n");
     say(&w->b, &w->one, "ACL SETUSER bob on >pw ~k:* %R~r:* &c +@read -keys +client|id\r\n");
     settle(w);
+    file_says(w, "eve", "on " SECRET " +get");
     desk_save(&w->a.desk, &saved);
     table_open(&c, 3, false);
     assert_true(desk_load(&c.desk, buf_bytes(&saved)));
     desk_save(&c.desk, &again);
     assert_true(bytes_equal(buf_bytes(&saved), buf_bytes(&again)));
     assert_int_equal(c.desk.execution.time_ms, w->a.desk.execution.time_ms);
+    assert_int_equal(c.desk.users_digest, w->a.desk.file_digest);
+    assert_true(user_is_of_file(users_find(c.desk.users, BYTES("eve"))));
+    assert_false(user_is_of_file(users_find(c.desk.users, BYTES("bob"))));
     assert_true(space_version(c.space, BYTES("k"), 1) == space_version(w->a.space, BYTES("k"), 1));
     assert_false(space_version(c.space, BYTES("k"), 1) == space_version(c.space, BYTES("l"), 1));
     assert_false(desk_load(&c.desk, bytes_take(buf_bytes(&saved), saved.len - 1)));
@@ -401,6 +479,8 @@ int main(void)
         TEST(finds_another_one_at_random_each_time),
         TEST(tells_listeners_of_all_members),
         TEST(has_the_same_users_on_all_members),
+        TEST(has_the_files_users_on_all_members),
+        TEST(goes_by_the_file_before_the_log_does),
         TEST(keeps_users_and_time_in_the_checkpoint),
     };
 
