@@ -429,7 +429,7 @@ static void put_text_as(struct call *call, struct spot *to, struct bytes text, e
         return;
     if (to->entry)
         space_delete(call->space, to);
-    memcpy(space_grow_text(call->space, to, text.len, call->position), text.at, text.len);
+    space_write_text(call->space, to, 0, text, call->position);
     if (expires_ms)
         space_expire(call->space, to, expires_ms, call->position);
 }

@@ -342,15 +342,12 @@ static void write_part(struct call *call, struct spot *spot, size_t offset, stru
                        const char *event)
 {
     size_t len = text_len(spot);
-    uint8_t *text;
 
     if (offset + part.len > len)
         len = offset + part.len;
     if (!spot->entry)
         notice(call->notices, NOTICE_NEW, "new", spot->name);
-    text = space_grow_text(call->space, spot, len, call->position);
-    if (part.len)
-        memcpy(text + offset, part.at, part.len);
+    space_write_text(call->space, spot, offset, part, call->position);
     call_tell(call, NOTICE_STRING, event, spot->name);
     reply_number(call, (int64_t)len);
 }

@@ -34,10 +34,10 @@ static struct session *session_of(const struct desk *desk, uint64_t cookie)
     return session && session->pending > 0 ? session : NULL;
 }
 
-/* What members compare: the same keys after the same records. */
-static uint64_t digest(const struct desk *desk)
+/* What members compare: the same keys and values after the same records. */
+static uint64_t digest(struct desk *desk)
 {
-    return hash_number(space_count(desk->execution.space), (uint64_t)desk->execution.time_ms);
+    return hash_number(space_digest(desk->execution.space), (uint64_t)desk->execution.time_ms);
 }
 
 static void execute_for_other(struct desk *desk, uint64_t position, struct bytes record,

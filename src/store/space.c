@@ -1,5 +1,6 @@
 #include "base/must.h"
 #include "store/call.h"
+#include "store/digest.h"
 #include "store/space_parts.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct entry *entry_new(struct space *space, struct bytes name, uint32_t type, u
         .type = type & 7,
         .form = form & 3,
         .timed = timed,
+        .open = true,
         .name_len = (uint16_t)name.len,
         .text_len = (uint16_t)text_len,
     };
@@ -146,6 +148,7 @@ static struct entry *reshape(struct space *space, struct spot *spot, uint32_t ty
         entry = entry_new(space, spot->name, type, form, text_len, timed);
         if (!before) {
             table_add(&space->keys, &space->heap, spot->hash, entry);
+            digest_note(space, spot->hash);
         } else {
             table_replace(&space->keys, spot->hash, before, entry);
             entry->touched = before->touched;
@@ -167,8 +170,10 @@ static struct entry *reshape(struct space *space, struct spot *spot, uint32_t ty
 
 static void before_change(struct space *space, const struct spot *spot)
 {
-    if (spot->entry)
-        cut_before_change(space, spot->entry, spot->hash);
+    if (!spot->entry)
+        return;
+    cut_before_change(space, spot->entry, spot->hash);
+    digest_open(space, spot->entry, spot->hash);
 }
 
 static void after_change(struct space *space, const struct spot *spot, uint64_t position)
@@ -220,6 +225,7 @@ void space_put_plain(struct space *space, struct spot *spot, struct bytes text, 
         piece = heap_take(&space->heap, sizeof *piece + text.len);
         piece->len = piece->cap = (uint32_t)text.len;
         memcpy(piece->at, text.at, text.len);
+        piece->digest = digest_blocks(text, 0, text.len);
         entry = reshape(space, spot, VALUE_STRING, TEXT_LONG, 0, expires_ms);
         *entry_word(entry) = (uint64_t)(uintptr_t)piece;
     }
@@ -262,39 +268,72 @@ static struct text *text_grown(struct space *space, struct text *text, size_t le
     return text;
 }
 
-uint8_t *space_grow_text(struct space *space, struct spot *spot, size_t len, uint64_t position)
+static struct bytes bytes_of_text(const struct text *text)
+{
+    return bytes_of(text->at, text->len);
+}
+
+static void write_long(struct space *space, struct spot *spot, size_t at, struct bytes part)
+{
+    struct text *text = entry_value(spot->entry);
+    size_t from = at < text->len ? at : text->len, to = at + part.len;
+
+    text->digest -= digest_blocks(bytes_of_text(text), from, to);
+    if (to > text->len)
+        text = text_grown(space, text, to);
+    *entry_word(spot->entry) = (uint64_t)(uintptr_t)text;
+    memcpy(text->at + at, part.at, part.len);
+    text->digest += digest_blocks(bytes_of_text(text), from, to);
+}
+
+/* The text of `len` bytes behind the name, or in a piece of its own, in the stead of one that is not. */
+static uint8_t *reshape_text(struct space *space, struct spot *spot, size_t len,
+                             struct text **piece)
+{
+    int64_t expires_ms = spot->entry ? entry_expires(spot->entry) : 0;
+    struct entry *entry;
+
+    *piece = NULL;
+    if (len <= SHORT_TEXT_MAX) {
+        entry = reshape(space, spot, VALUE_STRING, TEXT_RAW, len, expires_ms);
+        return entry_name_at(entry) + entry->name_len;
+    }
+    *piece = heap_take(&space->heap, sizeof **piece + len);
+    (*piece)->len = (*piece)->cap = (uint32_t)len;
+    entry = reshape(space, spot, VALUE_STRING, TEXT_LONG, 0, expires_ms);
+    *entry_word(entry) = (uint64_t)(uintptr_t)*piece;
+    return (*piece)->at;
+}
+
+static void write_short(struct space *space, struct spot *spot, size_t at, struct bytes part)
 {
     char digits[ENTRY_DIGITS_MAX];
     uint8_t keep[SHORT_TEXT_MAX], *to;
-    int64_t expires_ms = spot->entry ? entry_expires(spot->entry) : 0;
     struct bytes before = spot->entry ? entry_text(spot->entry, digits) : BYTES("");
-    struct text *text;
-    struct entry *entry;
+    size_t kept = before.len, len = at + part.len > kept ? at + part.len : kept;
+    struct text *piece;
 
+    must(kept <= sizeof keep);
+    if (kept)
+        memcpy(keep, before.at, kept);
+    to = reshape_text(space, spot, len, &piece);
+    memcpy(to, keep, kept);
+    memset(to + kept, 0, len - kept);
+    if (part.len)
+        memcpy(to + at, part.at, part.len);
+    if (piece)
+        piece->digest = digest_blocks(bytes_of_text(piece), 0, len);
+}
+
+void space_write_text(struct space *space, struct spot *spot, size_t at, struct bytes part,
+                      uint64_t position)
+{
     before_change(space, spot);
-    if (spot->entry && spot->entry->form == TEXT_LONG) {
-        text = text_grown(space, entry_value(spot->entry), len);
-        *entry_word(spot->entry) = (uint64_t)(uintptr_t)text;
-        after_change(space, spot, position);
-        return text->at;
-    }
-    must(before.len <= len && before.len <= sizeof keep);
-    if (before.len)
-        memcpy(keep, before.at, before.len);
-    if (len <= SHORT_TEXT_MAX) {
-        entry = reshape(space, spot, VALUE_STRING, TEXT_RAW, len, expires_ms);
-        to = entry_name_at(entry) + entry->name_len;
-    } else {
-        text = heap_take(&space->heap, sizeof *text + len);
-        text->len = text->cap = (uint32_t)len;
-        entry = reshape(space, spot, VALUE_STRING, TEXT_LONG, 0, expires_ms);
-        *entry_word(entry) = (uint64_t)(uintptr_t)text;
-        to = text->at;
-    }
-    memcpy(to, keep, before.len);
-    memset(to + before.len, 0, len - before.len);
+    if (!spot->entry || spot->entry->form != TEXT_LONG)
+        write_short(space, spot, at, part);
+    else if (part.len)
+        write_long(space, spot, at, part);
     after_change(space, spot, position);
-    return to;
 }
 
 void space_expire(struct space *space, struct spot *spot, int64_t expires_ms, uint64_t position)
@@ -330,6 +369,7 @@ static void take_out(struct space *space, struct spot *spot)
     struct entry *entry = spot->entry;
 
     cut_before_change(space, entry, spot->hash);
+    digest_take_out(space, entry, spot->hash);
     cut_note_delete(space, entry_name(entry));
     gone_note(space, entry_name(entry), entry->version);
     if (entry->timed) {
@@ -367,6 +407,8 @@ void space_clear(struct space *space)
     struct table *old;
 
     cut_note_clear(space);
+    space->sum.digest = 0;
+    space->sum.count = 0;
     wheel_of_keys_init(&space->wheel);
     if (space->keys.buckets == 0)
         return;

@@ -41,7 +41,9 @@ uint64_t space_timed_count(const struct space *space); /* those that expire */
 uint64_t space_bytes(const struct space *space);       /* of memory, garbage included */
 /* Of the record that changed the key last. Of a key that is not there at this time something else, which is not the same any more when there was one meanwhile (space_gone.c). */
 uint64_t space_version(struct space *space, struct bytes name, int64_t now_ms);
-/* What it needs for that belongs to the state besides the keys: SPACE_GONE * 8 bytes. */
+/* What members compare: the same for the same keys with the same values, types, expiries and versions, in whatever process. The order of a list or a set does not count. */
+uint64_t space_digest(struct space *space);
+/* What space_version needs belongs to the state besides the keys: SPACE_GONE * 8 bytes. */
 void space_gone_write(struct buf *out, const struct space *space);
 void space_gone_read(struct space *space, struct unpack *in);
 
@@ -114,7 +116,7 @@ struct entry {
     uint32_t form : 2; /* enum text_form; of other types: TEXT_LONG */
     uint32_t timed : 1;
     uint32_t dirty : 1; /* space_cut.c */
-    uint32_t : 1;
+    uint32_t open : 1;  /* space_digest.c */
     uint16_t name_len;
     uint16_t text_len;
 };
@@ -125,6 +127,7 @@ struct timing {
 };
 
 struct text {
+    uint64_t digest; /* digest_blocks of all of it */
     uint32_t len, cap;
     uint8_t at[];
 };
@@ -212,8 +215,9 @@ void space_put_number(struct space *space, struct spot *spot, int64_t number, in
 /* `value` is given away: struct series, set, sorted or map (value.h). */
 void space_put_value(struct space *space, struct spot *spot, enum value_type type, void *value,
                      int64_t expires_ms, uint64_t position);
-/* A string of `len` bytes that begins with the one that was there (or nothing), zeroes behind it: where it may be written to. Keeps the expiry. */
-uint8_t *space_grow_text(struct space *space, struct spot *spot, size_t len, uint64_t position);
+/* Writes a part of a string (or nothing), which becomes as long as that needs, with zeroes before it. Keeps the expiry. */
+void space_write_text(struct space *space, struct spot *spot, size_t at, struct bytes part,
+                      uint64_t position);
 /* To be called before the value of an entry is changed where it is. */
 void space_change(struct space *space, struct spot *spot, uint64_t position);
 /* 0: never. */

@@ -69,6 +69,16 @@ struct cut {
     struct buf value;
 };
 
+/* space_digest.c */
+enum { SUM_OPEN_MAX = 64 };
+
+struct sum {
+    uint64_t digest; /* of all entries that are not open */
+    uint32_t count;
+    uint64_t
+        open[SUM_OPEN_MAX]; /* hashes of those that are, in the order in which they were opened */
+};
+
 struct space {
     struct heap heap;
     struct table keys;
@@ -81,6 +91,7 @@ struct space {
     bool whole_next;
     struct changes changes;
     struct cut cut;
+    struct sum sum;
     uint64_t gone[SPACE_GONE]; /* space_gone.c */
 };
 
@@ -93,6 +104,12 @@ void cut_note_delete(struct space *space, struct bytes name);
 bool cut_takes_table(struct space *space, struct table *table);
 void cut_note_clear(struct space *space);
 void cut_fini(struct space *space);
+
+/* Before an entry is changed: it does not count until it is closed. A new one is open, and is to be noted. */
+void digest_open(struct space *space, struct entry *entry, uint64_t hash);
+void digest_note(struct space *space, uint64_t hash);
+/* An entry that goes. */
+void digest_take_out(struct space *space, const struct entry *entry, uint64_t hash);
 
 /* A key of this version goes. */
 void gone_note(struct space *space, struct bytes name, uint64_t version);

@@ -52,14 +52,11 @@ static bool read_string(struct space *space, struct spot *spot, struct unpack *i
                         enum text_form form, int64_t expires_ms)
 {
     struct bytes text = unpack_take(in, unpack_u32(in));
-    uint8_t *to;
 
     if (!unpack_ended(in))
         return false;
     if (form == TEXT_RAW) {
-        to = space_grow_text(space, spot, text.len, 0);
-        if (text.len)
-            memcpy(to, text.at, text.len);
+        space_write_text(space, spot, 0, text, 0);
         if (expires_ms)
             space_expire(space, spot, expires_ms, 0);
     } else if (form == TEXT_NUMBER) {

@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "base/pack.h"
 #include "store/call.h"
+#include "store/digest.h"
 #include "store/value.h"
 
 enum {
@@ -35,6 +36,7 @@ struct set {
     struct strip strip;
     struct large *large; /* NULL: they are in the strip */
     uint64_t seed;
+    uint64_t digest; /* a sum over its members */
     bool ints;
 };
 
@@ -106,6 +108,11 @@ struct set *set_new(struct heap *heap, uint64_t seed)
 uint64_t set_count(const struct set *set)
 {
     return set->large ? set->large->row.count : set->strip.count;
+}
+
+uint64_t set_digest(const struct set *set)
+{
+    return set->digest;
 }
 
 bool set_is_ints(const struct set *set)
@@ -183,6 +190,8 @@ bool set_add(struct set *set, struct heap *heap, struct bytes member)
         strip_add(&set->strip, heap, member);
         added = true;
     }
+    if (added)
+        set->digest += digest_bytes(member);
     if (added && set->ints && (set_count(set) > INTS_MAX || !text_to_number(member, &number)))
         set->ints = false;
     return added;
@@ -199,6 +208,7 @@ bool set_remove(struct set *set, struct heap *heap, struct bytes name)
         at = find(set, name);
         if (at == set->strip.len)
             return false;
+        set->digest -= digest_bytes(name);
         strip_remove(&set->strip, heap, at);
         return true;
     }
@@ -207,6 +217,7 @@ bool set_remove(struct set *set, struct heap *heap, struct bytes name)
     member = table_find(table, hash, name);
     if (!member)
         return false;
+    set->digest -= digest_bytes(name);
     table_remove(table, heap, hash, member);
     row_remove(&set->large->row, heap, member->index);
     heap_give(heap, member, size_of_member(member));

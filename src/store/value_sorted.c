@@ -4,6 +4,7 @@
  */
 #include "base/must.h"
 #include "base/pack.h"
+#include "store/digest.h"
 #include "store/value.h"
 
 enum {
@@ -39,6 +40,7 @@ struct sorted {
     struct strip strip;
     struct ladder *ladder; /* NULL: they are in the strip */
     uint64_t seed;
+    uint64_t digest; /* a sum over its members, with their scores */
 };
 
 static struct bytes member_of(const struct node *node)
@@ -266,6 +268,11 @@ uint64_t sorted_count(const struct sorted *sorted)
     return sorted->ladder ? sorted->ladder->table.count : sorted->strip.count;
 }
 
+uint64_t sorted_digest(const struct sorted *sorted)
+{
+    return sorted->digest;
+}
+
 bool sorted_is_small(const struct sorted *sorted)
 {
     return !sorted->ladder;
@@ -319,10 +326,12 @@ static bool set_in_ladder(struct sorted *sorted, struct heap *heap, struct bytes
     struct ladder *ladder = sorted->ladder;
     struct node *node = find_node(ladder, member);
 
+    sorted->digest += digest_scored(member, score);
     if (!node) {
         ladder_insert(sorted, heap, member, score);
         return true;
     }
+    sorted->digest -= digest_scored(member, node->score);
     if (node->score != score) {
         ladder_take(ladder, node);
         ladder->table.count--; /* what ladder_add counts on */
@@ -350,14 +359,20 @@ bool sorted_set(struct sorted *sorted, struct heap *heap, struct bytes member, d
         spread(sorted, heap);
         return set_in_ladder(sorted, heap, member, score);
     }
-    if (found)
+    sorted->digest += digest_scored(member, score);
+    if (found) {
+        sorted->digest -= digest_scored(member, scored.score);
         strip_remove(strip, heap, at);
+    }
     insert_in_strip(strip, heap, member, score);
     return !found;
 }
 
-static void remove_node(struct ladder *ladder, struct heap *heap, struct node *node)
+static void remove_node(struct sorted *sorted, struct heap *heap, struct node *node)
 {
+    struct ladder *ladder = sorted->ladder;
+
+    sorted->digest -= digest_scored(member_of(node), node->score);
     ladder_take(ladder, node);
     table_remove(&ladder->table, heap, table_hash(&ladder->table, member_of(node)), node);
     node_free(heap, node);
@@ -373,12 +388,13 @@ bool sorted_remove(struct sorted *sorted, struct heap *heap, struct bytes member
         at = find(&sorted->strip, member, &scored);
         if (at == sorted->strip.len)
             return false;
+        sorted->digest -= digest_scored(member, scored.score);
         strip_remove(&sorted->strip, heap, at);
         return true;
     }
     node = find_node(sorted->ladder, member);
     if (node)
-        remove_node(sorted->ladder, heap, node);
+        remove_node(sorted, heap, node);
     return node != NULL;
 }
 
@@ -536,15 +552,18 @@ void sorted_remove_range(struct sorted *sorted, struct heap *heap, uint64_t from
     if (!sorted->ladder) {
         uint32_t at = strip_offset(&sorted->strip, (uint32_t)from);
 
-        for (; count > 0; count--)
+        for (struct scored scored; count > 0; count--) {
+            scored_at(&sorted->strip, at, &scored);
+            sorted->digest -= digest_scored(scored.member, scored.score);
             strip_remove(&sorted->strip, heap, at);
+        }
         return;
     }
     if (count == 0)
         return;
     for (struct node *node = ladder_at(sorted->ladder, from), *next; count > 0; count--) {
         next = node->links[0].next;
-        remove_node(sorted->ladder, heap, node);
+        remove_node(sorted, heap, node);
         node = next;
     }
 }

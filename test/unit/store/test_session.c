@@ -1,4 +1,5 @@
 #include "desk.h"
+#include "store/record.h"
 
 struct world {
     struct table a;
@@ -578,6 +579,35 @@ static void waits_for_copies(void **state)
     assert_string_equal(heard(&w->one), ":1 ");
 }
 
+/* What the ledger mixes into the hash that members compare. */
+static void another_value_under_the_same_key_is_another_digest(void **state)
+{
+    static const struct bytes words[] = {
+        {(const uint8_t *)"SET", 3}, {(const uint8_t *)"k", 1}, {(const uint8_t *)"v", 1}};
+    struct world *w = *state;
+    struct table *other = calloc(1, sizeof *other);
+    struct spot spot;
+    struct buf record;
+    uint64_t digest;
+
+    table_open(other, 2, false);
+    buf_init(&record, RECORD_BYTES_MAX);
+    assert_true(record_write(&record, RECORD_COMMAND, 1, words, 3));
+    digest = desk_execute(&w->a.desk, (struct position){1, 1}, buf_bytes(&record), 0);
+    assert_int_equal(desk_execute(&other->desk, (struct position){1, 1}, buf_bytes(&record), 0),
+                     digest);
+    spot = space_spot(other->space, BYTES("k"));
+    space_put_text(other->space, &spot, BYTES("w"), 0, 1);
+    buf_clear(&record);
+    assert_true(record_write(&record, RECORD_EPOCH, 1, NULL, 0));
+    digest = desk_execute(&w->a.desk, (struct position){1, 2}, buf_bytes(&record), 0);
+    assert_int_not_equal(desk_execute(&other->desk, (struct position){1, 2}, buf_bytes(&record), 0),
+                         digest);
+    buf_fini(&record);
+    table_close(other);
+    free(other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -614,6 +644,7 @@ int main(void)
         TEST(lets_what_grows_wait_while_others_are_evicted),
         TEST(refuses_what_grows_when_nothing_may_be_evicted),
         TEST(waits_for_copies),
+        TEST(another_value_under_the_same_key_is_another_digest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

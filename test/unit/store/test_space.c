@@ -126,7 +126,7 @@ static void change_one(void)
         if (spot.entry && spot.entry->type != VALUE_STRING)
             break;
         len += spot.entry ? entry_text(spot.entry, digits).len : 1;
-        *space_grow_text(space, &spot, len, position) = 'x';
+        space_write_text(space, &spot, len - 1, BYTES("x"), position);
         break;
     }
 }
