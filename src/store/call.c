@@ -138,6 +138,14 @@ static void reply_mark(struct call *call, char mark, int64_t number)
     buf_add(call->out, bytes_of(text, len));
 }
 
+void reply_gathered(struct call *call, const struct buf *found)
+{
+    if (!call->out)
+        return;
+    buf_add(call->out, buf_bytes(found));
+    call->out->full |= found->full;
+}
+
 void reply_ok(struct call *call)
 {
     reply_bytes(call, BYTES("+OK\r\n"));

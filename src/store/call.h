@@ -92,6 +92,13 @@ static inline bool reply_is_wanted(const struct call *call)
     return call->out && !call->out->full;
 }
 
+/* For what is gathered before it is known how much it is: how many bytes of it would be read, and what was gathered. Of more than that the reply is as full as if it had been written at once. */
+static inline size_t reply_room(const struct call *call)
+{
+    return reply_is_wanted(call) ? call->out->limit - call->out->len : 0;
+}
+void reply_gathered(struct call *call, const struct buf *found);
+
 void reply_ok(struct call *call);
 void reply_simple(struct call *call, const char *text);
 /* A whole error, its code first: "ERR syntax error". One line. */

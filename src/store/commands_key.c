@@ -176,7 +176,7 @@ void scan_begin_reply(struct scan_reply *reply, struct call *call)
 {
     reply->call = call;
     reply->count = 0;
-    buf_init(&reply->found, SIZE_MAX);
+    buf_init(&reply->found, reply_room(call));
 }
 
 void scan_add(struct scan_reply *reply, struct bytes element)
@@ -199,8 +199,7 @@ void scan_end_reply(struct scan_reply *reply)
     reply_array(call, 2);
     reply_bulk(call, buf_bytes(&cursor));
     reply_array(call, reply->count);
-    if (call->out)
-        buf_add(call->out, buf_bytes(&reply->found));
+    reply_gathered(call, &reply->found);
     buf_fini(&reply->found);
 }
 
@@ -244,7 +243,7 @@ static void run_scan(struct call *call)
     steps = options->count > INT64_MAX / EMPTY_BUCKETS ? INT64_MAX : options->count * EMPTY_BUCKETS;
     do
         options->cursor = space_scan(call->space, options->cursor, scan_counted, &visit);
-    while (options->cursor && visit.seen < options->count && --steps > 0);
+    while (options->cursor && visit.seen < options->count && --steps > 0 && !reply.found.full);
     scan_end_reply(&reply);
 }
 
@@ -256,10 +255,9 @@ static void run_keys(struct call *call)
     scan_begin_reply(&reply, call);
     do
         cursor = space_scan(call->space, cursor, scan_key, &reply);
-    while (cursor);
+    while (cursor && !reply.found.full);
     reply_array(call, reply.count);
-    if (call->out)
-        buf_add(call->out, buf_bytes(&reply.found));
+    reply_gathered(call, &reply.found);
     buf_fini(&reply.found);
 }
 

@@ -484,11 +484,13 @@ static int64_t find_places(struct call *call, const struct series *series,
             continue;
         *place = to_head ? (int64_t)series->count - seen : seen - 1;
         reply_number(&into, *place);
-        if (++matches == most)
+        if (++matches == most || found->full)
             break;
     }
     return matches;
 }
+
+enum { PLACE_BYTES_MAX = 64 };
 
 static void run_lpos(struct call *call)
 {
@@ -503,13 +505,12 @@ static void run_lpos(struct call *call)
     series = look(call, &wrong);
     if (wrong)
         return;
-    buf_init(&found, SIZE_MAX);
+    buf_init(&found, options.count < 0 ? PLACE_BYTES_MAX : reply_room(call));
     if (series)
         matches = find_places(call, series, &options, &found, &place);
     if (options.count >= 0) {
         reply_array(call, (uint64_t)matches);
-        if (call->out)
-            buf_add(call->out, buf_bytes(&found));
+        reply_gathered(call, &found);
     } else if (matches) {
         reply_number(call, place);
     } else {

@@ -4,6 +4,7 @@
 #include "store/session_parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- telling ---- */
 
@@ -89,14 +90,67 @@ static void refuse_type(struct call *call, struct bytes type)
                  (const char *)type.at);
 }
 
-static bool is_among(const struct session *session, const struct call *call, uint32_t from)
+/* Those that CLIENT LIST ID asks for: every connection's id, in their order, and whether it is. */
+struct chosen {
+    uint64_t id;
+    bool wanted;
+};
+
+static int compare_ids(const void *a, const void *b)
 {
+    uint64_t left = ((const struct chosen *)a)->id, right = ((const struct chosen *)b)->id;
+
+    return (left > right) - (left < right);
+}
+
+static struct chosen *find_chosen(struct chosen *all, uint32_t count, uint64_t id)
+{
+    struct chosen key = {.id = id};
+
+    return bsearch(&key, all, count, sizeof *all, compare_ids);
+}
+
+/* A million of ids cost a look-up each, however many connections there are. NULL: no memory. */
+static struct chosen *choose(const struct desk *desk, const struct call *call, uint32_t *count)
+{
+    struct chosen *all, *one;
+    uint32_t room = 1;
     int64_t id;
 
-    for (uint32_t i = from; i < call->count; i++)
-        if (text_to_number(call->words[i], &id) && (uint64_t)id == session->id)
-            return true;
-    return false;
+    *count = 0;
+    list_each (node, &desk->sessions)
+        room++;
+    all = calloc(room, sizeof *all);
+    if (!all)
+        return NULL;
+    list_each (node, &desk->sessions)
+        all[(*count)++].id = container_of(node, struct session, node)->id;
+    qsort(all, *count, sizeof *all, compare_ids);
+    for (uint32_t i = 3; i < call->count; i++)
+        if (text_to_number(call->words[i], &id) && (one = find_chosen(all, *count, (uint64_t)id)))
+            one->wanted = true;
+    return all;
+}
+
+static void describe_chosen(struct desk *desk, struct call *call)
+{
+    uint32_t count;
+    struct chosen *all = choose(desk, call, &count);
+
+    if (!all) {
+        reply_error(call, "ERR no memory for that");
+        return;
+    }
+    buf_clear(&desk->scratch);
+    list_each (node, &desk->sessions) {
+        const struct session *other = container_of(node, struct session, node);
+        const struct chosen *one = find_chosen(all, count, other->id);
+
+        if (one && one->wanted)
+            session_describe(desk, other, &desk->scratch);
+    }
+    free(all);
+    reply_bulk(call, buf_bytes(&desk->scratch));
 }
 
 enum step handle_client_list(struct desk *desk, struct session *session, struct call *call)
@@ -119,11 +173,15 @@ enum step handle_client_list(struct desk *desk, struct session *session, struct 
             reply_error(call, "ERR Invalid client ID");
             return STEP_DONE;
         }
+    if (by_id) {
+        describe_chosen(desk, call);
+        return STEP_DONE;
+    }
     buf_clear(&desk->scratch);
     list_each (node, &desk->sessions) {
         const struct session *other = container_of(node, struct session, node);
 
-        if ((!by_type || is_of_type(other, call->words[3])) && (!by_id || is_among(other, call, 3)))
+        if (!by_type || is_of_type(other, call->words[3]))
             session_describe(desk, other, &desk->scratch);
     }
     reply_bulk(call, buf_bytes(&desk->scratch));

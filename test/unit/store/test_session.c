@@ -579,6 +579,44 @@ static void waits_for_copies(void **state)
     assert_string_equal(heard(&w->one), ":1 ");
 }
 
+static void cuts_whoever_asks_for_more_keys_than_it_may_be_sent(void **state)
+{
+    struct world *w = *state;
+    char text[64];
+
+    for (int i = 0; i < 4000; i++) {
+        snprintf(text, sizeof text, "RPUSH list-of-a-long-name-%d x\r\n", i);
+        say(&w->a, &w->two, text);
+        say(&w->a, &w->two, "RPUSH places x x x x\r\n");
+        commit(&w->a);
+        heard(&w->two);
+    }
+    w->one.out.limit = 64 << 10;
+    say(&w->a, &w->one, "LPOS places x\r\nLPOS places x COUNT 3\r\nSCAN 0 COUNT 1\r\n");
+    assert_false(w->one.out.full);
+    heard(&w->one);
+    say(&w->a, &w->one, "LPOS places x COUNT 0\r\n");
+    assert_true(w->one.closing);
+    w->two.out.limit = 64 << 10;
+    say(&w->a, &w->two, "KEYS *\r\n");
+    assert_true(w->two.closing);
+}
+
+static void lists_clients_by_their_ids(void **state)
+{
+    struct world *w = *state;
+    char text[128];
+    const char *list;
+
+    snprintf(text, sizeof text, "CLIENT LIST ID 99999 %llu %llu\r\n", (unsigned long long)w->two.id,
+             (unsigned long long)w->two.id);
+    say(&w->a, &w->one, text);
+    list = heard(&w->one);
+    snprintf(text, sizeof text, "id=%llu ", (unsigned long long)w->two.id);
+    assert_non_null(strstr(list, text));
+    assert_null(strstr(strstr(list, text) + 1, "id="));
+}
+
 /* What the ledger mixes into the hash that members compare. */
 static void another_value_under_the_same_key_is_another_digest(void **state)
 {
@@ -645,6 +683,8 @@ int main(void)
         TEST(refuses_what_grows_when_nothing_may_be_evicted),
         TEST(waits_for_copies),
         TEST(another_value_under_the_same_key_is_another_digest),
+        TEST(cuts_whoever_asks_for_more_keys_than_it_may_be_sent),
+        TEST(lists_clients_by_their_ids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
