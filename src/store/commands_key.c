@@ -47,6 +47,11 @@ static void run_expire_keys(struct call *call)
 }
 
 /* The primary chose these, because memory is full. */
+static void run_refuse(struct call *call)
+{
+    reply_errorf(call, "%.*s", (int)call->words[1].len, (const char *)call->words[1].at);
+}
+
 static void run_evict_keys(struct call *call)
 {
     int64_t gone = 0;
@@ -754,6 +759,9 @@ const struct command commands_key[] = {
     {"unlink", -2, WRITE_FAST, KEY, 1, -1, 1, run_del, "key [key ...]", "Deletes keys."},
     {"@evict", -2, INTERNAL, KEY, 1, -1, 1, run_evict_keys, "key [key ...]",
      "The primary's own: deletes keys, because memory is full."},
+    {"@refuse", 2, INTERNAL, KEY, 0, 0, 0, run_refuse, "error",
+     "The primary's own: what takes the turn of a write that another member sent and that memory "
+     "is missing for."},
     {"@expire", -2, INTERNAL, KEY, 1, -1, 1, run_expire_keys, "key [key ...]",
      "The primary's own: deletes keys that have expired."},
     {0},

@@ -298,6 +298,13 @@ static const char *forbidden(struct desk *desk, const struct session *session,
     return why;
 }
 
+bool session_may(struct desk *desk, const struct session *session, const struct call *call)
+{
+    char text[SHOWN_MAX];
+
+    return !forbidden(desk, session, call, text);
+}
+
 static bool is_one_of(const struct command *command, const char *const *names)
 {
     for (; *names; names++)

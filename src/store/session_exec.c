@@ -4,7 +4,10 @@
  */
 #include "store/session_parts.h"
 
+#include "store/command.h"
 #include "store/space.h"
+
+#include <stdlib.h>
 
 /* Of the server's own, what can be done wherever the record is executed. */
 static bool can_be_queued(const struct command *command)
@@ -121,6 +124,34 @@ static enum step read_all(struct desk *desk, struct session *session, struct cal
     return forward_request(desk, session, true, true);
 }
 
+/* Its user may have fewer rights by now than when it was queued. `bytes` are the transaction. */
+static bool may_all_of(struct desk *desk, const struct session *session, struct bytes bytes)
+{
+    struct bytes *words;
+    struct call call;
+    struct record record;
+    uint32_t watched, count;
+    uint64_t version;
+    struct bytes word;
+    bool may = true;
+
+    if (user_may_all(session->user))
+        return true;
+    must(record_read(bytes, &record) && record_exec_begin(&record, &watched));
+    for (; watched > 0; watched--)
+        must(record_exec_next_watch(&record, &word, &version));
+    words = calloc(record.count + 1, sizeof *words);
+    while (words && may && (count = record_exec_next_command(&record)) > 0) {
+        for (uint32_t i = 0; i < count; i++)
+            must(record_next_word(&record, &words[i]));
+        call = (struct call){
+            .command = command_of_record(words, count), .words = words, .count = count};
+        may = call.command && session_may(desk, session, &call);
+    }
+    free(words);
+    return words && may;
+}
+
 enum step handle_exec(struct desk *desk, struct session *session, struct call *call)
 {
     struct session_extra *extra = session->extra;
@@ -147,6 +178,12 @@ enum step handle_exec(struct desk *desk, struct session *session, struct call *c
     if (!record_exec_write(&extra->exec, desk_record_time(desk), &desk->record)) {
         session_drop_exec(session);
         reply_error(call, "EXECABORT Transaction discarded because of: no memory");
+        return STEP_DONE;
+    }
+    if (!may_all_of(desk, session, buf_bytes(&desk->record))) {
+        session_drop_exec(session);
+        reply_error(call, "EXECABORT Transaction discarded because of: NOPERM this user's "
+                          "permissions have changed since");
         return STEP_DONE;
     }
     if (!extra->writes)

@@ -9,7 +9,11 @@
  */
 #include "store/session_parts.h"
 
+#include "base/must.h"
 #include "base/pack.h"
+#include "store/command.h"
+#include "store/record_exec.h"
+#include "store/space.h"
 
 #include <stdlib.h>
 
@@ -373,6 +377,58 @@ static void serve_read(struct desk *desk, uint32_t member, struct sender sender,
     desk->counts.served++;
 }
 
+/* Whether a command in it needs memory. */
+static bool grows(struct bytes bytes)
+{
+    struct bytes words[2] = {{0}}, word;
+    struct record record;
+    uint32_t watched, count;
+    uint64_t version;
+    const struct command *command;
+
+    if (!record_read(bytes, &record))
+        return false;
+    count = record.count;
+    if (record.kind == RECORD_EXEC) {
+        if (!record_exec_begin(&record, &watched))
+            return false;
+        for (; watched > 0; watched--)
+            if (!record_exec_next_watch(&record, &word, &version))
+                return false;
+        count = record_exec_next_command(&record);
+    }
+    while (count > 0) {
+        for (uint32_t i = 0; i < count; i++)
+            if (!record_next_word(&record, i < 2 ? &words[i] : &word))
+                return false;
+        command = command_of_record(words, count < 2 ? count : 2);
+        if (command && (command->flags & COMMAND_GROWS))
+            return true;
+        count = record.kind == RECORD_EXEC ? record_exec_next_command(&record) : 0;
+    }
+    return false;
+}
+
+/* The sender has looked at its own memory; ours is what counts. Its other writes may be under way, and answers come in their order: so the refusal is a record in the write's stead. Where
+ * something may be evicted, it is, and the sender's clients wait for that. */
+static struct bytes refuse_growth(struct desk *desk, struct bytes bytes)
+{
+    bool evicts = desk->settings.policy != POLICY_NONE && !desk->nothing_goes;
+    bool queued = bytes.len > 0 && bytes.at[0] == RECORD_EXEC;
+    struct bytes words[] = {
+        BYTES("@refuse"),
+        queued ? BYTES("EXECABORT Transaction discarded because of: OOM command not allowed when "
+                       "used memory > 'maxmemory'.")
+               : BYTES("OOM command not allowed when used memory > 'maxmemory'.")};
+
+    if (desk_fits(desk) || evicts || !grows(bytes))
+        return bytes;
+    desk->counts.oom++;
+    buf_clear(&desk->scratch);
+    must(record_write(&desk->scratch, RECORD_COMMAND, desk_record_time(desk), words, 2));
+    return buf_bytes(&desk->scratch);
+}
+
 static void serve_write(struct desk *desk, uint32_t member, struct sender sender, bool version3,
                         struct bytes record)
 {
@@ -416,7 +472,8 @@ static void take_request(struct desk *desk, uint32_t member, struct unpack *in)
     if (flags & REQUEST_READS)
         serve_read(desk, member, sender, flags & REQUEST_VERSION3, buf_bytes(&desk->record));
     else
-        serve_write(desk, member, sender, flags & REQUEST_VERSION3, buf_bytes(&desk->record));
+        serve_write(desk, member, sender, flags & REQUEST_VERSION3,
+                    refuse_growth(desk, buf_bytes(&desk->record)));
 }
 
 void desk_message(struct desk *desk, uint32_t member, struct bytes bytes)

@@ -48,6 +48,8 @@ enum step session_await(struct desk *desk, struct session *session);
 /* A record of these words goes to the log, here or through the primary. */
 enum step session_write(struct desk *desk, struct session *session, const struct bytes *words,
                         uint32_t count);
+/* Whether its user may do this now. */
+bool session_may(struct desk *desk, const struct session *session, const struct call *call);
 /* desk->record goes there; `alone`: nothing else is under way until it is answered, and it is repeated when nobody took it. */
 enum step session_submit(struct desk *desk, struct session *session, bool alone);
 /* A strong read may be answered here. */

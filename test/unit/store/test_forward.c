@@ -458,6 +458,26 @@ static void keeps_users_and_time_in_the_checkpoint(void **state)
     buf_fini(&again);
 }
 
+/* The sender has looked at its own memory, which may have room. */
+static void refuses_what_grows_for_others_too(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->one, "SET x y\r\n");
+    settle(w);
+    heard(&w->one);
+    w->a.desk.settings.memory_max = 1;
+    say(&w->b, &w->one, "SET k v\r\nDEL k\r\nMULTI\r\nGET k\r\nSET k v\r\nEXEC\r\n");
+    settle(w);
+    assert_string_equal(
+        heard(&w->one),
+        "-OOM command not allowed when used memory > 'maxmemory'. :0 +OK +QUEUED +QUEUED "
+        "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory "
+        "> 'maxmemory'. ");
+    assert_int_equal(w->a.desk.counts.oom, 2);
+    assert_int_equal(space_count(w->a.space), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -482,6 +502,7 @@ int main(void)
         TEST(has_the_files_users_on_all_members),
         TEST(goes_by_the_file_before_the_log_does),
         TEST(keeps_users_and_time_in_the_checkpoint),
+        TEST(refuses_what_grows_for_others_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -617,6 +617,23 @@ static void lists_clients_by_their_ids(void **state)
     assert_null(strstr(strstr(list, text) + 1, "id="));
 }
 
+static void looks_at_rights_again_when_what_was_queued_is_executed(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->a, &w->two, "ACL SETUSER bob on nopass +@all ~*\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "AUTH bob x\r\nMULTI\r\nSET k v\r\nGET k\r\n");
+    say(&w->a, &w->two, "ACL SETUSER bob -set\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "EXEC\r\nMULTI\r\nGET k\r\nEXEC\r\n");
+    commit(&w->a);
+    assert_string_equal(
+        heard(&w->one),
+        "+OK +OK +QUEUED +QUEUED -EXECABORT Transaction discarded because of: NOPERM this user's "
+        "permissions have changed since +OK +QUEUED *1 $-1 ");
+}
+
 /* What the ledger mixes into the hash that members compare. */
 static void another_value_under_the_same_key_is_another_digest(void **state)
 {
@@ -685,6 +702,7 @@ int main(void)
         TEST(another_value_under_the_same_key_is_another_digest),
         TEST(cuts_whoever_asks_for_more_keys_than_it_may_be_sent),
         TEST(lists_clients_by_their_ids),
+        TEST(looks_at_rights_again_when_what_was_queued_is_executed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
