@@ -194,12 +194,53 @@ static bool has_long_word(const struct call *call)
     return false;
 }
 
+static uint64_t collected(const struct call *call, uint32_t word)
+{
+    struct spot spot = space_spot(call->space, call->words[word]);
+
+    return spot.entry ? entry_collected(spot.entry) : 0;
+}
+
+/* How large the collection is already that the command adds to, the last of its keys; or would be that a union makes. What else is stored is part of what there is. */
+static uint64_t size_before(const struct call *call)
+{
+    const struct command *command = call->command;
+    bool is_union = strstr(command->name, "union") != NULL;
+    uint64_t size = 0;
+    uint32_t word;
+
+    if (!is_union)
+        return command->last_key > 0 && !(command->flags & COMMAND_COUNTED) &&
+                       strcmp(command->name, "zrangestore") != 0
+                   ? collected(call, (uint32_t)command->last_key)
+                   : 0;
+    for (uint32_t n = 0; (word = command_key(command, call->words, call->count, n)); n++)
+        size += collected(call, word);
+    return size;
+}
+
+/* Looked at when it is executed, so that it holds whatever is under way; by what all members have alike. */
+static bool may_grow(struct call *call)
+{
+    enum { SMALLEST = 8 }; /* of what a collection is as bytes at least an eighth is memory */
+    uint64_t max = space_collection_max(call->space);
+    uint32_t group = call->command->group;
+
+    if (!(call->command->flags & COMMAND_GROWS) || space_bytes(call->space) < max / SMALLEST ||
+        (group != CATEGORY_LIST && group != CATEGORY_SET && group != CATEGORY_SORTEDSET &&
+         group != CATEGORY_HASH) ||
+        size_before(call) < max)
+        return true;
+    reply_errorf(call, "ERR a collection has at most %llu bytes", (unsigned long long)max);
+    return false;
+}
+
 void command_run(struct call *call)
 {
     must(call->command->run && command_fits(call->command, call->count));
     if (call->command->flags & COMMAND_WRITE) {
         space_clock(call->space, call->now_ms);
-        if (has_long_word(call) && !keys_fit(call))
+        if ((has_long_word(call) && !keys_fit(call)) || !may_grow(call))
             return;
     }
     call->command->run(call);

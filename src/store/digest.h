@@ -8,6 +8,23 @@
 
 #include <stdint.h>
 
+/* Of a collection: the sum over its elements, and how many bytes they are as value_write has them. */
+struct tally {
+    uint64_t digest, bytes;
+};
+
+static inline void tally_in(struct tally *tally, uint64_t digest, size_t bytes)
+{
+    tally->digest += digest;
+    tally->bytes += bytes;
+}
+
+static inline void tally_out(struct tally *tally, uint64_t digest, size_t bytes)
+{
+    tally->digest -= digest;
+    tally->bytes -= bytes;
+}
+
 uint64_t digest_bytes(struct bytes bytes);
 uint64_t digest_pair(uint64_t a, uint64_t b);
 uint64_t digest_named(struct bytes name, struct bytes value);

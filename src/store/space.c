@@ -71,6 +71,8 @@ struct space *space_open(const struct space_options *options)
     must(space);
     space->options = *options;
     space->seed = options->seed;
+    if (space->options.collection_max == 0)
+        space->options.collection_max = SPACE_COLLECTION_BYTES_MAX;
     space->changes.deleted.last = &space->changes.deleted.first;
     space->cut.copies.last = &space->cut.copies.first;
     space->cut.changes.deleted.last = &space->cut.changes.deleted.first;
@@ -107,6 +109,11 @@ uint64_t space_timed_count(const struct space *space)
 uint64_t space_bytes(const struct space *space)
 {
     return space->heap.used;
+}
+
+uint64_t space_collection_max(const struct space *space)
+{
+    return space->options.collection_max;
 }
 
 struct heap *space_heap(struct space *space)

@@ -24,11 +24,13 @@ enum {
     SPACE_KEY_BYTES_MAX = 65535,
     SPACE_VALUE_BYTES_MAX = 8 << 20, /* of one string, field or member */
     SPACE_GONE = 4096,
+    SPACE_COLLECTION_BYTES_MAX = 512 << 20,
 };
 
 struct space_options {
-    uint64_t seed;  /* secret, and another one in every process */
-    bool tracked;   /* remembers what changed, for space_cut_*; somebody has to take it */
+    uint64_t seed;           /* secret, and another one in every process */
+    bool tracked;            /* remembers what changed, for space_cut_*; somebody has to take it */
+    uint64_t collection_max; /* bytes; 0: SPACE_COLLECTION_BYTES_MAX. The same on all members */
     bool frequency; /* counts how often keys are used (LFU), instead of remembering when (LRU) */
 };
 
@@ -203,6 +205,10 @@ enum { ENTRY_DIGITS_MAX = 24 };
 struct bytes entry_text(const struct entry *entry, char *digits);
 /* Its canonical number. False: it is none. */
 bool entry_number(const struct entry *entry, int64_t *number);
+/* Bytes of the elements of a collection, as value_write has them; of a string 0. */
+uint64_t entry_collected(const struct entry *entry);
+/* Which a collection does not grow beyond by more than a record. */
+uint64_t space_collection_max(const struct space *space);
 
 /* Each replaces what is there, value and expiry (0: never), and sets the version to `position`. */
 void space_put_text(struct space *space, struct spot *spot, struct bytes text, int64_t expires_ms,

@@ -6,6 +6,29 @@
 #include "store/digest.h"
 #include "store/space_parts.h"
 
+static struct tally tally_of(const struct entry *entry)
+{
+    switch ((enum value_type)entry->type) {
+    case VALUE_LIST:
+        return ((const struct series *)entry_value(entry))->tally;
+    case VALUE_SET:
+        return set_tally(entry_value(entry));
+    case VALUE_SORTED:
+        return sorted_tally(entry_value(entry));
+    case VALUE_HASH:
+        return ((const struct map *)entry_value(entry))->tally;
+    case VALUE_STRING:
+    case VALUE_TYPES:
+        break;
+    }
+    return (struct tally){0};
+}
+
+uint64_t entry_collected(const struct entry *entry)
+{
+    return tally_of(entry).bytes;
+}
+
 static uint64_t of_value(const struct entry *entry)
 {
     switch ((enum value_type)entry->type) {
@@ -16,13 +39,10 @@ static uint64_t of_value(const struct entry *entry)
             return ((const struct text *)entry_value(entry))->digest;
         return digest_bytes(entry_text(entry, NULL));
     case VALUE_LIST:
-        return ((const struct series *)entry_value(entry))->digest;
     case VALUE_SET:
-        return set_digest(entry_value(entry));
     case VALUE_SORTED:
-        return sorted_digest(entry_value(entry));
     case VALUE_HASH:
-        return ((const struct map *)entry_value(entry))->digest;
+        return tally_of(entry).digest;
     case VALUE_TYPES:
         break;
     }

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/pack.h"
 #include "base/rng.h"
+#include "store/digest.h"
 #include "store/heap.h"
 #include "store/table.h"
 
@@ -44,7 +45,7 @@ struct map {
     struct strip strip;  /* field, value, field, value … */
     struct table *table; /* NULL: they are in the strip */
     uint64_t seed;
-    uint64_t digest; /* a sum over its fields (digest.h) */
+    struct tally tally;
     bool small;
 };
 
@@ -75,7 +76,7 @@ struct map *map_copy(const struct map *map, struct heap *heap);
 struct set;
 struct set *set_new(struct heap *heap, uint64_t seed);
 uint64_t set_count(const struct set *set);
-uint64_t set_digest(const struct set *set);
+struct tally set_tally(const struct set *set);
 bool set_has(const struct set *set, struct bytes member);
 bool set_add(struct set *set, struct heap *heap, struct bytes member); /* true: new */
 bool set_remove(struct set *set, struct heap *heap, struct bytes member);
@@ -105,7 +106,7 @@ struct chunk {
 struct series {
     struct chunk *head, *tail;
     uint64_t count;
-    uint64_t digest; /* a sum over its items, whatever their order */
+    struct tally tally; /* whatever the order of its items */
 };
 
 struct series_at {
@@ -143,7 +144,7 @@ struct scored {
 
 struct sorted *sorted_new(struct heap *heap, uint64_t seed);
 uint64_t sorted_count(const struct sorted *sorted);
-uint64_t sorted_digest(const struct sorted *sorted);
+struct tally sorted_tally(const struct sorted *sorted);
 bool sorted_score(const struct sorted *sorted, struct bytes member, double *score);
 bool sorted_set(struct sorted *sorted, struct heap *heap, struct bytes member,
                 double score); /* true: new */

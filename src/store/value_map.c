@@ -3,7 +3,6 @@
  */
 #include "base/must.h"
 #include "base/pack.h"
-#include "store/digest.h"
 #include "store/value.h"
 
 enum {
@@ -47,6 +46,16 @@ static struct field *field_new(struct heap *heap, struct bytes name, struct byte
     if (value.len)
         memcpy(field->at + name.len, value.at, value.len);
     return field;
+}
+
+static void count_in(struct map *map, struct bytes name, struct bytes value)
+{
+    tally_in(&map->tally, digest_named(name, value), 2 * sizeof(uint32_t) + name.len + value.len);
+}
+
+static void count_out(struct map *map, struct bytes name, struct bytes value)
+{
+    tally_out(&map->tally, digest_named(name, value), 2 * sizeof(uint32_t) + name.len + value.len);
 }
 
 struct map *map_new(struct heap *heap, uint64_t seed)
@@ -100,9 +109,9 @@ static bool set_in_table(struct map *map, struct heap *heap, struct bytes name, 
     uint64_t hash = table_hash(map->table, name);
     struct field *before = table_find(map->table, hash, name), *field;
 
-    map->digest += digest_named(name, value);
+    count_in(map, name, value);
     if (before)
-        map->digest -= digest_named(name, value_of_field(before));
+        count_out(map, name, value_of_field(before));
     if (before && before->value_len == value.len) {
         if (value.len)
             memmove(before->at + name.len, value.at, value.len);
@@ -126,7 +135,7 @@ static void spread(struct map *map, struct heap *heap)
     map->table = heap_take(heap, sizeof *map->table);
     table_init(map->table, &fields, map->seed);
     map->strip = (struct strip){0};
-    map->digest = 0;
+    map->tally = (struct tally){0};
     for (uint32_t at = 0; at < strip.len;) {
         at = strip_item(&strip, at, &name);
         at = strip_item(&strip, at, &value);
@@ -141,7 +150,8 @@ static bool set_in_strip(struct map *map, struct heap *heap, struct bytes field,
     uint32_t at = find(map, field, &before);
 
     if (at < map->strip.len) {
-        map->digest += digest_named(field, value) - digest_named(field, before);
+        count_out(map, field, before);
+        count_in(map, field, value);
         strip_replace(&map->strip, heap, strip_item(&map->strip, at, &before), value);
         return false;
     }
@@ -149,7 +159,7 @@ static bool set_in_strip(struct map *map, struct heap *heap, struct bytes field,
         spread(map, heap);
         return set_in_table(map, heap, field, value);
     }
-    map->digest += digest_named(field, value);
+    count_in(map, field, value);
     strip_add(&map->strip, heap, field);
     strip_add(&map->strip, heap, value);
     return true;
@@ -179,7 +189,7 @@ bool map_remove(struct map *map, struct heap *heap, struct bytes name)
         at = find(map, name, &value);
         if (at == map->strip.len)
             return false;
-        map->digest -= digest_named(name, value);
+        count_out(map, name, value);
         strip_remove(&map->strip, heap, at);
         strip_remove(&map->strip, heap, at);
         return true;
@@ -188,7 +198,7 @@ bool map_remove(struct map *map, struct heap *heap, struct bytes name)
     field = table_find(map->table, hash, name);
     if (!field)
         return false;
-    map->digest -= digest_named(name, value_of_field(field));
+    count_out(map, name, value_of_field(field));
     table_remove(map->table, heap, hash, field);
     heap_give(heap, field, size_of_field(field));
     return true;

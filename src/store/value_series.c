@@ -3,7 +3,6 @@
  */
 #include "base/must.h"
 #include "base/pack.h"
-#include "store/digest.h"
 #include "store/value.h"
 
 enum { CHUNK_ITEMS_MAX = 128, CHUNK_BYTES_MAX = 4096 };
@@ -12,6 +11,16 @@ enum { CHUNK_ITEMS_MAX = 128, CHUNK_BYTES_MAX = 4096 };
 static uint64_t digest_of(struct bytes item)
 {
     return digest_pair(0, digest_bytes(item));
+}
+
+static void count_in(struct series *series, struct bytes item)
+{
+    tally_in(&series->tally, digest_of(item), sizeof(uint32_t) + item.len);
+}
+
+static void count_out(struct series *series, struct bytes item)
+{
+    tally_out(&series->tally, digest_of(item), sizeof(uint32_t) + item.len);
 }
 
 struct series *series_new(struct heap *heap)
@@ -52,7 +61,7 @@ void series_push(struct series *series, struct heap *heap, struct bytes item, bo
 
     if (!chunk || !has_room(chunk, item))
         chunk = chunk_new(series, heap, at_head ? NULL : series->tail);
-    series->digest += digest_of(item); /* before it is moved, should it be the series' own */
+    count_in(series, item); /* before it is moved, should it be the series' own */
     strip_insert(&chunk->strip, heap, at_head ? 0 : chunk->strip.len, item);
     series->count++;
 }
@@ -135,7 +144,7 @@ struct series_at series_remove(struct series *series, struct heap *heap, struct 
 
     must(at.chunk);
     next = to_head ? series_step(at, true) : at;
-    series->digest -= digest_of(series_item(at));
+    count_out(series, series_item(at));
     strip_remove(&at.chunk->strip, heap, at.offset);
     series->count--;
     if (!to_head && at.index == at.chunk->strip.count)
@@ -179,7 +188,7 @@ void series_insert(struct series *series, struct heap *heap, struct series_at at
             chunk = chunk_new(series, heap, chunk);
         at.offset = chunk->strip.len;
     }
-    series->digest += digest_of(item);
+    count_in(series, item);
     strip_insert(&chunk->strip, heap, at.offset, item);
     series->count++;
 }
@@ -188,7 +197,8 @@ void series_set(struct series *series, struct heap *heap, struct series_at at, s
 {
     if (at.chunk->strip.count == 1 ||
         at.chunk->strip.len + strip_cost(item) - strip_cost(series_item(at)) <= CHUNK_BYTES_MAX) {
-        series->digest += digest_of(item) - digest_of(series_item(at));
+        count_out(series, series_item(at));
+        count_in(series, item);
         strip_replace(&at.chunk->strip, heap, at.offset, item);
         return;
     }

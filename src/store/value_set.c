@@ -5,7 +5,6 @@
 #include "base/must.h"
 #include "base/pack.h"
 #include "store/call.h"
-#include "store/digest.h"
 #include "store/value.h"
 
 enum {
@@ -36,7 +35,7 @@ struct set {
     struct strip strip;
     struct large *large; /* NULL: they are in the strip */
     uint64_t seed;
-    uint64_t digest; /* a sum over its members */
+    struct tally tally;
     bool ints;
 };
 
@@ -110,9 +109,9 @@ uint64_t set_count(const struct set *set)
     return set->large ? set->large->row.count : set->strip.count;
 }
 
-uint64_t set_digest(const struct set *set)
+struct tally set_tally(const struct set *set)
 {
-    return set->digest;
+    return set->tally;
 }
 
 bool set_is_ints(const struct set *set)
@@ -191,7 +190,7 @@ bool set_add(struct set *set, struct heap *heap, struct bytes member)
         added = true;
     }
     if (added)
-        set->digest += digest_bytes(member);
+        tally_in(&set->tally, digest_bytes(member), sizeof(uint32_t) + member.len);
     if (added && set->ints && (set_count(set) > INTS_MAX || !text_to_number(member, &number)))
         set->ints = false;
     return added;
@@ -208,7 +207,7 @@ bool set_remove(struct set *set, struct heap *heap, struct bytes name)
         at = find(set, name);
         if (at == set->strip.len)
             return false;
-        set->digest -= digest_bytes(name);
+        tally_out(&set->tally, digest_bytes(name), sizeof(uint32_t) + name.len);
         strip_remove(&set->strip, heap, at);
         return true;
     }
@@ -217,7 +216,7 @@ bool set_remove(struct set *set, struct heap *heap, struct bytes name)
     member = table_find(table, hash, name);
     if (!member)
         return false;
-    set->digest -= digest_bytes(name);
+    tally_out(&set->tally, digest_bytes(name), sizeof(uint32_t) + name.len);
     table_remove(table, heap, hash, member);
     row_remove(&set->large->row, heap, member->index);
     heap_give(heap, member, size_of_member(member));

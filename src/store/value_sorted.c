@@ -4,7 +4,6 @@
  */
 #include "base/must.h"
 #include "base/pack.h"
-#include "store/digest.h"
 #include "store/value.h"
 
 enum {
@@ -40,7 +39,7 @@ struct sorted {
     struct strip strip;
     struct ladder *ladder; /* NULL: they are in the strip */
     uint64_t seed;
-    uint64_t digest; /* a sum over its members, with their scores */
+    struct tally tally;
 };
 
 static struct bytes member_of(const struct node *node)
@@ -255,6 +254,18 @@ static void insert_in_strip(struct strip *strip, struct heap *heap, struct bytes
 
 /* ---- sorted ---- */
 
+static void count_in(struct sorted *sorted, struct bytes member, double score)
+{
+    tally_in(&sorted->tally, digest_scored(member, score),
+             sizeof score + sizeof(uint32_t) + member.len);
+}
+
+static void count_out(struct sorted *sorted, struct bytes member, double score)
+{
+    tally_out(&sorted->tally, digest_scored(member, score),
+              sizeof score + sizeof(uint32_t) + member.len);
+}
+
 struct sorted *sorted_new(struct heap *heap, uint64_t seed)
 {
     struct sorted *sorted = heap_take(heap, sizeof *sorted);
@@ -268,9 +279,9 @@ uint64_t sorted_count(const struct sorted *sorted)
     return sorted->ladder ? sorted->ladder->table.count : sorted->strip.count;
 }
 
-uint64_t sorted_digest(const struct sorted *sorted)
+struct tally sorted_tally(const struct sorted *sorted)
 {
-    return sorted->digest;
+    return sorted->tally;
 }
 
 bool sorted_is_small(const struct sorted *sorted)
@@ -326,12 +337,12 @@ static bool set_in_ladder(struct sorted *sorted, struct heap *heap, struct bytes
     struct ladder *ladder = sorted->ladder;
     struct node *node = find_node(ladder, member);
 
-    sorted->digest += digest_scored(member, score);
+    count_in(sorted, member, score);
     if (!node) {
         ladder_insert(sorted, heap, member, score);
         return true;
     }
-    sorted->digest -= digest_scored(member, node->score);
+    count_out(sorted, member, node->score);
     if (node->score != score) {
         ladder_take(ladder, node);
         ladder->table.count--; /* what ladder_add counts on */
@@ -359,9 +370,9 @@ bool sorted_set(struct sorted *sorted, struct heap *heap, struct bytes member, d
         spread(sorted, heap);
         return set_in_ladder(sorted, heap, member, score);
     }
-    sorted->digest += digest_scored(member, score);
+    count_in(sorted, member, score);
     if (found) {
-        sorted->digest -= digest_scored(member, scored.score);
+        count_out(sorted, member, scored.score);
         strip_remove(strip, heap, at);
     }
     insert_in_strip(strip, heap, member, score);
@@ -372,7 +383,7 @@ static void remove_node(struct sorted *sorted, struct heap *heap, struct node *n
 {
     struct ladder *ladder = sorted->ladder;
 
-    sorted->digest -= digest_scored(member_of(node), node->score);
+    count_out(sorted, member_of(node), node->score);
     ladder_take(ladder, node);
     table_remove(&ladder->table, heap, table_hash(&ladder->table, member_of(node)), node);
     node_free(heap, node);
@@ -388,7 +399,7 @@ bool sorted_remove(struct sorted *sorted, struct heap *heap, struct bytes member
         at = find(&sorted->strip, member, &scored);
         if (at == sorted->strip.len)
             return false;
-        sorted->digest -= digest_scored(member, scored.score);
+        count_out(sorted, member, scored.score);
         strip_remove(&sorted->strip, heap, at);
         return true;
     }
@@ -554,7 +565,7 @@ void sorted_remove_range(struct sorted *sorted, struct heap *heap, uint64_t from
 
         for (struct scored scored; count > 0; count--) {
             scored_at(&sorted->strip, at, &scored);
-            sorted->digest -= digest_scored(scored.member, scored.score);
+            count_out(sorted, scored.member, scored.score);
             strip_remove(&sorted->strip, heap, at);
         }
         return;

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { COMMANDS = 30000, EVERY = 250, WORDS = 8, WORD_BYTES = 1500 };
+enum { COMMANDS = 30000, EVERY = 250, WORDS = 12, WORD_BYTES = 1500 };
 
 /* Each # is a small number, @ a larger one; ~ a long word. */
 static const char *const commands[] = {
@@ -255,12 +255,56 @@ static void another_expiry_is_seen(void **state)
     close_both(execution);
 }
 
+/* ---- how large a collection may be, of which the same is kept ---- */
+
+static void expect(struct execution *execution, uint64_t position, const char *text,
+                   const char *reply)
+{
+    struct buf record, out;
+
+    buf_init(&record, RECORD_BYTES_MAX);
+    buf_init(&out, 4096);
+    make_record(&record, text, 1);
+    execute_record(execution, position, buf_bytes(&record), &out, false);
+    if (!bytes_starts_with(buf_bytes(&out), bytes_of_string(reply)))
+        fail_msg("%s: %.*s", text, (int)out.len, (const char *)out.at);
+    buf_fini(&out);
+    buf_fini(&record);
+}
+
+static void a_collection_grows_no_further_than_it_may(void **state)
+{
+    static const char *const full[] = {"RPUSH l ~ ~ ~", "SADD s ~ ~ ~ x", "HSET h a ~ b ~ c ~",
+                                       "ZADD z 1 ~ 2 ~ 3 ~ 4 y"};
+    static const char *const more[] = {"RPUSH l x",         "LMOVE k l LEFT LEFT", "SADD s x",
+                                       "SMOVE t s 1",       "HSET h d 1",          "ZADD z 4 m",
+                                       "ZUNIONSTORE u 1 z", "SUNIONSTORE u s t"};
+    static const char *const fine[] = {"RPUSH k x",           "SADD t 1", "LPOP l",
+                                       "RPUSH l x",           "SREM s x", "HDEL h a",
+                                       "ZRANGESTORE u z 0 0", "SET s v"};
+    struct execution execution = {
+        .space = space_open(&(struct space_options){.seed = 1, .collection_max = 1500})};
+    uint64_t position = 0;
+
+    (void)state;
+    rng_seed(&rng, 3);
+    for (size_t i = 0; i < ARRAY_LEN(full); i++)
+        expect(&execution, ++position, full[i], ":");
+    for (size_t i = 0; i < ARRAY_LEN(more); i++)
+        expect(&execution, ++position, more[i], "-ERR a collection has at most 1500 bytes");
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++)
+        expect(&execution, ++position, fine[i], i == 2 ? "$" : i == 7 ? "+OK" : ":");
+    space_close(execution.space);
+    execution_fini(&execution);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_follows_from_keys_and_values_alone),
         cmocka_unit_test(another_value_under_the_same_key_is_seen),
         cmocka_unit_test(another_expiry_is_seen),
+        cmocka_unit_test(a_collection_grows_no_further_than_it_may),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
