@@ -288,5 +288,5 @@ struct cluster_view {
 const struct cluster_view *cluster_view(struct cluster *cluster);
 /* What was applied here; changes as entries are applied. */
 const struct document *cluster_document(const struct cluster *cluster);
-/* For the simulator's invariants; NULL before this node is a member. */
+/* For the simulator's invariants; NULL before this node is a member, and when it has stopped and only says goodbye. */
 const struct raft *cluster_raft(const struct cluster *cluster);

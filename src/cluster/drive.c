@@ -564,5 +564,5 @@ const struct document *cluster_document(const struct cluster *c)
 
 const struct raft *cluster_raft(const struct cluster *c)
 {
-    return c->member ? &c->raft : NULL;
+    return c->member && !c->stopped ? &c->raft : NULL;
 }

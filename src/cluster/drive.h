@@ -74,9 +74,9 @@ struct place {
     struct found_word word;
     struct instant heard; /* when its newest beat came; {0}: never */
     uint64_t applied, config_hash;
-    uint16_t level_max;             /* of the document, as `life` last said */
     struct proof_refusals refusals; /* since it was `reset` */
-    uint32_t in_list; /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
+    uint32_t in_list;   /* its place in found's list; CLUSTER_NODES_MAX: not of the file */
+    uint16_t level_max; /* of the document, as `life` last said */
     bool linked;
     bool known;   /* has said something */
     bool foreign; /* of another cluster: nothing that it says is believed */

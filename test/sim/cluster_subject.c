@@ -121,7 +121,7 @@ static uint64_t hash_of(struct sim *sim, uint32_t host)
     const struct document *document = cluster_document(clients_of(sim)->node[host].cluster);
     const struct raft *raft = raft_of(sim, host);
 
-    return document && document->index == raft->applied ? document->hash : 0;
+    return document && raft && document->index == raft->applied ? document->hash : 0;
 }
 
 const struct sim_subject sim_cluster = {
