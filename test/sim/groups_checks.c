@@ -438,6 +438,27 @@ static bool too_far_behind(struct groups_sim *g, uint32_t slot)
     return true;
 }
 
+/* What a degraded primary acknowledged alone it alone has, and then the file took its priority away. */
+static bool ahead_is_never_primary(struct groups_sim *g, uint32_t slot)
+{
+    const struct sim_truth *truth = &g->truth[slot];
+    const struct sim_file *file = &g->file[slot][g->files[slot] - 1];
+    const struct life_set *in_sync = &truth->body.in_sync;
+    struct position most = {0};
+    bool never_primary = false;
+
+    for (uint32_t i = 0; truth->body.degraded && i < in_sync->count; i++) {
+        uint32_t host = host_of_member(truth, in_sync->lives[i].member);
+        struct position position = position_at(g->engines[slot][host]);
+
+        if (!counts(g, slot, in_sync->lives[i]) || position_compare(position, most) <= 0)
+            continue;
+        most = position;
+        never_primary = file->priority[host] == 0;
+    }
+    return never_primary;
+}
+
 /* Nobody may be named without a person, is believed what he has after a lie, or is near enough: then that is said, and a person says so. */
 static void mend(struct groups_sim *g, uint32_t slot)
 {
@@ -449,7 +470,8 @@ static void mend(struct groups_sim *g, uint32_t slot)
         people += g->host[i].people;
     if (!truth->known || people > 0 || counts(g, slot, group_primary(&truth->body)) ||
         (!groups_nobody_left(g, slot) &&
-         !((truth->lied || too_far_behind(g, slot)) && is_stranded(g, slot))))
+         !((truth->lied || too_far_behind(g, slot) || ahead_is_never_primary(g, slot)) &&
+           is_stranded(g, slot))))
         return;
     truth->ordered_loss = groups_order_loss(g, slot);
 }
