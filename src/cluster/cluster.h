@@ -179,6 +179,8 @@ void cluster_ask(struct cluster *cluster, const struct cluster_ask *ask, cluster
 
 /* Bytes to the owner of the cluster on another node, past consensus. `answered` follows exactly once; sentence NULL: it answered, else why not. */
 typedef void cluster_answered(void *context, const char *sentence, struct bytes bytes);
+/* Without a link nothing is sent. */
+bool cluster_linked(const struct cluster *cluster, const char *node);
 void cluster_request(struct cluster *cluster, const char *node, struct bytes bytes,
                      int64_t timeout_ms, cluster_answered *answered, void *context);
 /* Answers what `request` brought. A ticket whose node is gone is dropped. */

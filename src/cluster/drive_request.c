@@ -64,6 +64,14 @@ static void too_many(struct cluster *c, cluster_answered *answered, void *contex
     timer_arm(c->loop, &c->exceeding, loop_now(c->loop));
 }
 
+bool cluster_linked(const struct cluster *c, const char *node)
+{
+    for (uint32_t i = 0; i < PEERS_MAX; i++)
+        if (c->places[i].linked && strcmp(c->places[i].name, node) == 0)
+            return c->member;
+    return false;
+}
+
 static const char *say(struct cluster *c, const struct requested *r, struct bytes bytes)
 {
     const struct request request = {r->number, bytes};

@@ -110,7 +110,9 @@ static void on_timer(struct timer *timer)
         leader_order(group, &slot->order, slot->number);
         return;
     }
-    if (groups->leader[0] && strcmp(groups->leader, groups->node) != 0 && !slot->ticket) {
+    /* A leader that has just gone is none, and what was never sent is not called unknown. */
+    if (strcmp(groups->leader, groups->node) != 0 && !slot->ticket &&
+        cluster_linked(groups->options.cluster, groups->leader)) {
         send(slot);
         return;
     }
