@@ -406,8 +406,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < LINK_MS / 10 && !(two->closed && two->peers_closed); i++)
         pass(two, 10);
     must(two->closed && two->peers_closed);
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < 2; i++) {
+        sim_unlisten(&two->world.host[i], two->listeners[i]);
         sim_loop_close(&two->world.host[i]);
+    }
     sim_world_fini(&two->world);
     disk_sim_fini(&two->disk);
     free(two);
