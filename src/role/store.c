@@ -112,7 +112,36 @@ static bool map_image(int fd, struct image *image, struct err *err)
     return true;
 }
 
-/* Certificates that are no good change nothing. */
+static bool open_links_tls(struct tls_context **context, struct image image, const char *node,
+                           struct err *err)
+{
+    static struct config_tls files;
+
+    config_tls(image, node, &files);
+    return tls_context_open(
+        context, &(struct tls_files){files.authority, files.certificate, files.key}, err);
+}
+
+static const char *node_of(struct image image)
+{
+    return role_node_name(&(struct role_generation){.image = image, .config = config_of(image)});
+}
+
+/* Certificates that are no good change nothing; links that are open stay as they are. */
+static bool renew_links(struct process *process, struct image image, struct err *err)
+{
+    struct tls_context *context;
+
+    if (!process->tls || !config_has_peers(config_of(image)))
+        return true;
+    if (!open_links_tls(&context, image, node_of(image), err))
+        return false;
+    store_service_use_tls(process->store, context);
+    tls_context_close(process->tls);
+    process->tls = context;
+    return true;
+}
+
 static bool renew(struct process *process, struct image image, const struct config_group *group,
                   struct err *err)
 {
@@ -144,6 +173,9 @@ static void reload(struct process *process, int fd)
         store_service_use_users(process->store, image, &group->store);
     if (group && !renew(process, image, group, &err))
         log_error("clients are shown the certificate that they were shown before",
+                  log_text("error.message", err.text));
+    if (!renew_links(process, image, &err))
+        log_error("other members are shown the certificate that they were shown before",
                   log_text("error.message", err.text));
     munmap((void *)(uintptr_t)image.at, image.len);
 }
@@ -199,16 +231,11 @@ static bool take_signals(struct process *process, struct err *err)
 
 static bool open_tls(struct process *process, const char *node, struct err *err)
 {
-    static struct config_tls files;
-
     if (process->group->store.covered &&
         !store_tls_open(&process->clients_tls, process->image, process->group, false, err))
         return false;
-    if (!config_has_peers(process->config))
-        return true;
-    config_tls(process->image, node, &files);
-    return tls_context_open(
-        &process->tls, &(struct tls_files){files.authority, files.certificate, files.key}, err);
+    return !config_has_peers(process->config) ||
+           open_links_tls(&process->tls, process->image, node, err);
 }
 
 static struct address links_of(const struct address *clients)
@@ -241,7 +268,8 @@ static bool open_doors(struct process *process, struct err *err)
     return err_set(err, ERR_CONFIG, "this node is no member of the group");
 }
 
-static bool confine(const struct process *process, const char *directory, struct err *err)
+static bool confine(const struct process *process, const char *node, const char *directory,
+                    struct err *err)
 {
     static char texts[STORE_TLS_FOLDERS_MAX][CONFIG_PATH_MAX];
     const char *const writable[] = {directory, NULL};
@@ -252,7 +280,7 @@ static bool confine(const struct process *process, const char *directory, struct
                                     .writable = writable};
     char missing[MISSING_MAX];
 
-    store_tls_folders(process->image, process->group, texts, readable);
+    store_tls_folders(process->image, process->group, node, texts, readable);
     if (!sandbox_enter(&sandbox, missing, sizeof missing, err))
         return false;
     if (missing[0])
@@ -311,15 +339,14 @@ static bool begin(struct process *process, struct err *err)
     if (!scoreboard_map(STORE_BOARD_FD, &process->board, err) || !take_image(process, err) ||
         !take_signals(process, err))
         return false;
-    node = role_node_name(
-        &(struct role_generation){.image = process->image, .config = process->config});
+    node = node_of(process->image);
     snprintf(name, sizeof name, "store %s",
              image_string(process->image, process->group->replication.item.name));
     log_begin(name, node);
     store_directory(process->image, process->group, directory);
     loop.kind = (enum loop_kind)process->config->loop;
     return open_tls(process, node, err) && loop_open(&process->loop, &loop, err) &&
-           open_doors(process, err) && confine(process, directory, err) &&
+           open_doors(process, err) && confine(process, node, directory, err) &&
            open_service(process, node, directory, err);
 }
 

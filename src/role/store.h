@@ -14,7 +14,7 @@ void store_directory(struct image image, const struct config_group *group,
 
 int role_store(const char *slot);
 
-/* ---- store_tls.c: what clients are shown ---- */
+/* ---- store_tls.c: what clients are shown, and other members ---- */
 
 struct tls_context; /* net/tls.h */
 
@@ -24,9 +24,10 @@ bool store_tls_address(const struct config_group *group, struct address *address
 MUST_USE bool store_tls_open(struct tls_context **context, struct image image,
                              const struct config_group *group, bool strict, struct err *err);
 
-enum { STORE_TLS_FOLDERS_MAX = 6 };
+enum { STORE_TLS_FOLDERS_MAX = 12 };
 
-/* The folders that its files lie in, and those that links lead to: they stay readable, for a reload. Pointers into `texts`; ends with NULL. */
-void store_tls_folders(struct image image, const struct config_group *group,
+/* The folders that its files and those of the links between members lie in, and those that symbolic links lead to: they stay readable, for a reload.
+ * Pointers into `texts`; ends with NULL. */
+void store_tls_folders(struct image image, const struct config_group *group, const char *node,
                        char texts[STORE_TLS_FOLDERS_MAX][CONFIG_PATH_MAX],
                        const char *folders[STORE_TLS_FOLDERS_MAX + 1]);

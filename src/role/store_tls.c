@@ -1,5 +1,6 @@
 /*
- * The certificates that an embedded store shows its clients: from the group's section to a context. `nines check` reads them the same way.
+ * The certificates that an embedded store shows its clients: from the group's section to a context. `nines check` reads them the same way. And where these and
+ * the node's own, for the links between members, are read from.
  */
 #include "role/store.h"
 
@@ -56,26 +57,44 @@ static void add_folder(const char *file, char *text, const char **folder)
     *folder = text;
 }
 
-void store_tls_folders(struct image image, const struct config_group *group,
+struct folders {
+    char (*texts)[CONFIG_PATH_MAX];
+    const char **folders;
+    uint32_t count;
+};
+
+static void add_folders(struct folders *folders, const char *file)
+{
+    char real[PATH_MAX];
+
+    if (!file[0])
+        return;
+    add_folder(file, folders->texts[folders->count], &folders->folders[folders->count]);
+    folders->count++;
+    if (!realpath(file, real) || strlen(real) >= CONFIG_PATH_MAX)
+        return;
+    add_folder(real, folders->texts[folders->count], &folders->folders[folders->count]);
+    folders->count++;
+}
+
+void store_tls_folders(struct image image, const struct config_group *group, const char *node,
                        char texts[STORE_TLS_FOLDERS_MAX][CONFIG_PATH_MAX],
                        const char *folders[STORE_TLS_FOLDERS_MAX + 1])
 {
     const struct store_tls *tls = &group->store.tls;
-    const struct ref files[] = {tls->certificate, tls->key, tls->authority};
-    char real[PATH_MAX];
-    uint32_t count = 0;
+    struct folders all = {texts, folders, 0};
+    static struct config_tls links;
 
-    for (size_t i = 0; group->store.covered && i < ARRAY_LEN(files); i++) {
-        const char *file = image_string(image, files[i]);
-
-        if (!file[0])
-            continue;
-        add_folder(file, texts[count], &folders[count]);
-        count++;
-        if (!realpath(file, real) || strlen(real) >= CONFIG_PATH_MAX)
-            continue;
-        add_folder(real, texts[count], &folders[count]);
-        count++;
+    if (group->store.covered) {
+        add_folders(&all, image_string(image, tls->certificate));
+        add_folders(&all, image_string(image, tls->key));
+        add_folders(&all, image_string(image, tls->authority));
     }
-    folders[count] = NULL;
+    if (config_has_peers(config_of(image))) {
+        config_tls(image, node, &links);
+        add_folders(&all, links.certificate);
+        add_folders(&all, links.key);
+        add_folders(&all, links.authority);
+    }
+    folders[all.count] = NULL;
 }

@@ -4,6 +4,8 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 
 import network as networks
@@ -259,3 +261,35 @@ def test_a_checkpoint_that_finds_no_room_is_said_and_made_when_there_is(build):
 def test_what_a_store_cannot_have_is_refused_with_a_sentence(system, what, sentence):
     cluster = Stores(system)
     cluster.refuses(what, sentence)
+
+
+LINKS = 10000  # members hear each other at their port and so many
+
+
+def shown_to_members(cluster, node):
+    """The serial number of the certificate that its store shows."""
+    folder = cluster.system.folder / "authority"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(folder / "ca.pem")
+    context.load_cert_chain(folder / "a.pem", folder / "a.key")
+    host, port = node.endpoint().rsplit(":", 1)
+    with socket.create_connection((host, int(port) + LINKS), 10) as plain, context.wrap_socket(plain) as secure:
+        return secure.getpeercert()["serialNumber"]
+
+
+def test_certificates_between_members_are_renewed_without_a_restart(build):
+    cluster = build()
+    cluster.whole()
+    before = {node.node: (store_of(node), shown_to_members(cluster, node)) for node in cluster}
+    made = cluster.system.folder / "authority"
+    cluster["a"].said("cert", "renew", "--authority", str(made), "--out", str(made), "--days", "9")
+    for node in cluster:
+        for part in (f"{node.node}.pem", f"{node.node}.key"):
+            (node.folder / "state" / "tls" / part).write_bytes((made / part).read_bytes())
+        node.reload()
+    for node in cluster:
+        pid, serial = before[node.node]
+        wait_until(lambda node=node, serial=serial: shown_to_members(cluster, node) != serial, 10, f"{node.node} shows another")
+        assert store_of(node) == pid
+    judged(cluster, lambda primary: primary.hit(signal.SIGKILL, store_of(primary)))
