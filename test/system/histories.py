@@ -360,6 +360,15 @@ class Recorder:
         """All together are."""
         self.reaches(DONE, count, within)
 
+    def lives_through(self, count, within=30):
+        """So many more are answered, or a twentieth of that are not: they take their time to give up."""
+        answered, others = self.count(DONE), self.others()
+        wait_until(
+            lambda: self.count(DONE) >= answered + count or self.others() >= others + count / 20,
+            within,
+            f"{count} more are lived through, {self}",
+        )
+
     def gives_up(self, count, within=30):
         """So many times more it is not known what became of a request."""
         self.reaches(UNKNOWN, count, within)
@@ -370,6 +379,9 @@ class Recorder:
 
     def count(self, outcome):
         return sum(client.count(outcome) for client in self.clients)
+
+    def others(self):
+        return sum(len(client.record) - client.count(DONE) for client in self.clients)
 
     def history(self):
         return list(itertools.chain(*(client.record for client in self.clients)))

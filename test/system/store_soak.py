@@ -30,15 +30,15 @@ GROUP = {"checkpoint": "1MiB", "restart": {"attempts": 1000}}
 class Blow:
     """One fault: whom it hits, and how long it lasts if it does."""
 
-    def __init__(self, cluster, chance):
-        self.cluster, self.chance = cluster, chance
+    def __init__(self, cluster, chance, recorder):
+        self.cluster, self.chance, self.recorder = cluster, chance, recorder
         primary = cluster.primary()
         self.node = primary if chance.random() < 0.7 else chance.choice(list(cluster))
         self.others = [node for node in cluster if node is not self.node]
 
     def lasts(self):
-        """From what nobody notices to more than the lease."""
-        time.sleep(self.chance.choice((self.chance.uniform(0.02, 0.3), self.chance.uniform(0.3, 1.2))))
+        """From what nobody notices to more than the lease, as the clients live it."""
+        self.recorder.lives_through(self.chance.choice((self.chance.randint(1, 40), self.chance.randint(40, 200))))
 
     @contextlib.contextmanager
     def stopped(self, *pids):
@@ -185,7 +185,7 @@ class Soak:
         try:
             with recorder:
                 for _ in range(count):
-                    self.strikes()
+                    self.strikes(recorder)
                     recorder.some_go_on(20)
             figures, verdict = client.ends(lost=ALL)
         except AssertionError:  # it does not come back: what was seen before is judged all the same
@@ -199,9 +199,9 @@ class Soak:
         self.lost += verdict["verdict"]["lost"]
         self.takes(recorder, [op for place in places for op in last_words(keys, *place)])
 
-    def strikes(self):
+    def strikes(self, recorder):
         name = self.chance.choice(list(FAULTS))
-        FAULTS[name](Blow(self.cluster, self.chance))
+        FAULTS[name](Blow(self.cluster, self.chance, recorder))
         self.struck[name] += 1
         begun = time.monotonic()
         self.cluster.whole(within=60)
