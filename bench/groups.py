@@ -48,23 +48,13 @@ def replication(address):
 
 class Nines(peers.Nines):
     port = CLIENTS
+    TIGHT_LEASE = "400ms"
 
     def config(self):
-        failover = {"default": "", "tight": "failover: {heartbeat: 50ms, election_timeout: 100ms, lease: 400ms}"}[self.profile]
         data = self.folder / "redis"
         data.mkdir(exist_ok=True)
         (data / "redis.conf").write_text(redis_config(data, self.machine.address) + f"include {TOP}/engines/redis.conf\n")
-        nodes = "\n".join(f"  {name}: {{address: {machine.address}}}" for name, machine in zip("abcde", self.machines))
-        return f"""
-cluster: bench
-directory: {self.folder}/state
-runtime_directory: {self.folder}/run
-user: root
-nodes:
-{nodes}
-peers: {{authority: {self.shared}/tls/ca.pem, certificate: {self.shared}/tls/{self.name}.pem, key: {self.shared}/tls/{self.name}.key}}
-{failover}
-groups:
+        return f"""{super().config()}groups:
   data:
     engine: script
     command: [{TOP}/engines/redis, {data}]

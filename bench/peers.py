@@ -183,7 +183,10 @@ class Etcd(Node):
 
 
 class Nines(Node):
+    """Who measures more than a cluster adds to its config."""
+
     title = "nines"
+    TIGHT_LEASE = "500ms"
 
     def __init__(self, machine, folder, machines, profile):
         super().__init__(machine, folder)
@@ -201,7 +204,7 @@ class Nines(Node):
 
     def config(self):
         nodes = "\n".join(f"  {name}: {{address: {machine.address}}}" for name, machine in zip("abcde", self.machines))
-        failover = {"default": "", "tight": "failover: {heartbeat: 50ms, election_timeout: 100ms, lease: 500ms}"}[self.profile]
+        tight = f"failover: {{heartbeat: 50ms, election_timeout: 100ms, lease: {self.TIGHT_LEASE}}}"
         return f"""
 cluster: bench
 directory: {self.folder}/state
@@ -210,7 +213,7 @@ user: root
 nodes:
 {nodes}
 peers: {{authority: {self.shared}/tls/ca.pem, certificate: {self.shared}/tls/{self.name}.pem, key: {self.shared}/tls/{self.name}.key}}
-{failover}
+{tight if self.profile == "tight" else ""}
 """
 
     def command(self):

@@ -50,16 +50,7 @@ class Nines(peers.Nines):
         super().__init__(machine, folder, machines, "default")
 
     def config(self):
-        nodes = "\n".join(f"  {name}: {{address: {machine.address}}}" for name, machine in zip("abc", self.machines))
-        return f"""
-cluster: bench
-directory: {self.folder}/state
-runtime_directory: {self.folder}/run
-user: root
-admin: {{listen: "{self.machine.address}:7900"}}
-nodes:
-{nodes}
-peers: {{authority: {self.shared}/tls/ca.pem, certificate: {self.shared}/tls/{self.name}.pem, key: {self.shared}/tls/{self.name}.key}}
+        return f"""{super().config()}admin: {{listen: "{self.machine.address}:7900"}}
 groups:
   data:
     engine: store

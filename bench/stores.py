@@ -12,12 +12,12 @@ from pathlib import Path
 import groups
 import measure
 import outages
+import peers
 
 HELD, UNHELD = 6400, 6401
 ROUTES = ("balancer, hold", "balancer, no hold", "another member", "the primary")
 RATE = 200
 AFTER_S = {"default": 4.5, "tight": 2.5}  # the load goes on so long after the fault
-FAILOVER = {"default": "", "tight": "failover: {heartbeat: 50ms, election_timeout: 100ms, lease: 400ms}"}
 LEASE_MS = {"default": 2000, "tight": 400}
 
 BEGIN, END = "<!-- store -->\n", "<!-- end of store -->\n"
@@ -30,17 +30,7 @@ class Store(groups.Nines):
     port = HELD
 
     def config(self):
-        nodes = "\n".join(f"  {name}: {{address: {machine.address}}}" for name, machine in zip("abcde", self.machines))
-        return f"""
-cluster: bench
-directory: {self.folder}/state
-runtime_directory: {self.folder}/run
-user: root
-nodes:
-{nodes}
-peers: {{authority: {self.shared}/tls/ca.pem, certificate: {self.shared}/tls/{self.name}.pem, key: {self.shared}/tls/{self.name}.key}}
-{FAILOVER[self.profile]}
-groups:
+        return f"""{peers.Nines.config(self)}groups:
   data: {{engine: store, port: {groups.REDIS}, mode: sync}}
 services:
   held: {{listen: "0.0.0.0:{HELD}", protocol: tcp, group: data, hold: 10s}}
