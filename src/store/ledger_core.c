@@ -192,7 +192,7 @@ void ledger_core_executed(struct ledger_core *core, struct bytes record, uint64_
     core->executed++;
     core->hash = hash_bytes(digest ? hash_number(core->hash, digest) : core->hash, record);
     if (ledger_is_primary(core) && core->executed == core->start)
-        core->changed = true;
+        ledger_lead_started(core);
     mark = (struct ledger_mark){core->executed, core->hash};
     if (core->executed % LEDGER_MARK_EVERY == 0)
         core->marks[core->executed / LEDGER_MARK_EVERY % LEDGER_MARKS] = mark;

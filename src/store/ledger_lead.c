@@ -75,6 +75,7 @@ void ledger_lead_empty(struct ledger_core *core, const struct ledger_message *me
 
 /* ---- what is shipped ---- */
 
+/* Members are told of what is committed and executed here: none shows what a read at the primary does not. */
 static void head(const struct ledger_core *core, const struct ledger_follower *follower,
                  struct ledger_message *message)
 {
@@ -86,7 +87,7 @@ static void head(const struct ledger_core *core, const struct ledger_follower *f
                                        .to = follower->member,
                                        .epoch = core->epoch,
                                        .session = follower->session,
-                                       .committed = core->committed,
+                                       .committed = core->executed,
                                        .end = follower->sent,
                                        .stamp = follower->stamp};
     if (mark > 0 && kept->position == mark) {
@@ -112,7 +113,7 @@ void ledger_core_records(const struct ledger_core *core, const struct ledger_fol
 
 static void said(struct ledger_core *core, struct ledger_follower *follower, struct instant now)
 {
-    follower->told = core->committed;
+    follower->told = core->executed;
     follower->beat_at = after_ms(now, LEDGER_BEAT_MS);
 }
 
@@ -130,7 +131,7 @@ static struct instant beat_due(const struct ledger_core *core,
 {
     struct instant at = follower->beat_at;
 
-    if (follower->told < core->committed)
+    if (follower->told < core->executed)
         at.ns -= (LEDGER_BEAT_MS - LEDGER_TELL_MS) * NS_PER_MS;
     return at;
 }
@@ -224,6 +225,13 @@ bool ledger_lead_could_commit(const struct ledger_core *core)
     return position >= core->start && position > core->committed;
 }
 
+void ledger_lead_started(struct ledger_core *core)
+{
+    core->changed = true;
+    for (uint32_t i = 0; i < core->follower_count; i++)
+        core->followers[i].beat_at = (struct instant){0}; /* their clients wait for it */
+}
+
 void ledger_lead_commit(struct ledger_core *core)
 {
     uint64_t position = covered(core);
@@ -232,10 +240,6 @@ void ledger_lead_commit(struct ledger_core *core)
     if (position < core->start || position <= core->committed)
         return;
     must(history_epoch(&core->history, position) == core->epoch);
-    if (core->committed < core->start) {
-        core->changed = true;
-        for (uint32_t i = 0; i < core->follower_count; i++)
-            core->followers[i].beat_at = (struct instant){0}; /* their clients wait for it */
-    }
+    core->changed = core->changed || core->committed < core->start;
     core->committed = position;
 }

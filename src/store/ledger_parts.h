@@ -32,6 +32,8 @@ void ledger_lead_confirm(struct ledger_core *core, const struct ledger_message *
 /* It asks for a copy: what it had confirmed is going. */
 void ledger_lead_empty(struct ledger_core *core, const struct ledger_message *message);
 void ledger_lead_commit(struct ledger_core *core);
+/* The first record of the own epoch is executed: whoever follows is told at once. */
+void ledger_lead_started(struct ledger_core *core);
 bool ledger_lead_could_commit(const struct ledger_core *core);
 void ledger_lead_beat(struct ledger_core *core, struct instant now, struct ledger_actions *actions);
 struct instant ledger_lead_deadline(const struct ledger_core *core);

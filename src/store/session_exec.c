@@ -78,8 +78,8 @@ enum step handle_discard(struct desk *desk, struct session *session, struct call
 enum step handle_watch(struct desk *desk, struct session *session, struct call *call)
 {
     struct session_extra *extra = session_extra(session);
+    const struct ledger_view *view = desk->log.view(desk->log.context);
 
-    (void)desk;
     if (!extra) {
         reply_error(call, "ERR no memory for a transaction");
         return STEP_DONE;
@@ -88,10 +88,19 @@ enum step handle_watch(struct desk *desk, struct session *session, struct call *
         reply_error(call, "ERR WATCH inside MULTI is not allowed");
         return STEP_DONE;
     }
-    /* Of a member that is behind it is an older version, of a key that is not there too, so that EXEC refuses rather than overlooks. */
+    /* In the middle of a copy a key that is not there yet would pass for one that was deleted after it was made. */
+    if (view->loading) {
+        if (session_stall_for(desk, session, STALL_POSITION, desk->settings.hold_ms))
+            return STEP_STALL;
+        reply_error(call, "TRYAGAIN this member is being copied");
+        return STEP_DONE;
+    }
+    /* Of a member that is behind it is an older version, of a key that is not there too, so that EXEC refuses rather than overlooks. By the log's time, not this
+     * member's: for who reads next at the primary what has expired here may be there still. */
     for (uint32_t i = 1; i < call->count; i++)
-        if (!record_exec_watch(&extra->exec, call->words[i],
-                               space_version(call->space, call->words[i], call->now_ms))) {
+        if (!record_exec_watch(
+                &extra->exec, call->words[i],
+                space_version(call->space, call->words[i], desk->execution.time_ms))) {
             reply_error(call, "ERR the transaction is longer than a record may be");
             return STEP_DONE;
         }

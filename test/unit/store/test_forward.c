@@ -279,6 +279,44 @@ static void reads_no_less_than_the_session_has_seen(void **state)
     assert_string_equal(heard(&w->one), "$1 v ");
 }
 
+/* What has expired by a clock that is ahead is read at the primary all the same. */
+static void watches_by_the_logs_time(void **state)
+{
+    struct world *w = *state;
+
+    say(&w->b, &w->two, "SET k v PX 100\r\n");
+    settle(w);
+    w->b.desk.wall_ms += 1000;
+    say(&w->b, &w->one, "WATCH k\r\nGET k\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one), "+OK $1 v ");
+    for (int i = 0; i < 3; i++) {
+        pass_ms(&w->a, 101);
+        settle(w);
+    }
+    assert_null(space_spot(w->a.space, BYTES("k")).entry);
+    say(&w->b, &w->one, "MULTI\r\nSET k mine\r\nEXEC\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one), "+OK +QUEUED *-1 ");
+}
+
+static void watches_nothing_in_the_middle_of_a_copy(void **state)
+{
+    struct world *w = *state;
+
+    w->b.view.loading = true;
+    say(&w->b, &w->one, "WATCH k\r\n");
+    assert_string_equal(heard(&w->one), "");
+    w->b.view.loading = false;
+    say(&w->b, &w->two, "SET k v\r\n");
+    settle(w);
+    assert_string_equal(heard(&w->one), "+OK ");
+    w->b.view.loading = true;
+    say(&w->b, &w->one, "WATCH k\r\n");
+    pass_ms(&w->b, 10001);
+    assert_string_equal(heard(&w->one), "-TRYAGAIN this member is being copied ");
+}
+
 /* How much chance a read takes is each member's own: where nobody hears it takes none. */
 static void pops_the_same_behind_what_only_reads(void **state)
 {
@@ -495,6 +533,8 @@ int main(void)
         TEST(gives_up_what_is_never_answered),
         TEST(reads_here_what_is_fresh_enough),
         TEST(reads_no_less_than_the_session_has_seen),
+        TEST(watches_by_the_logs_time),
+        TEST(watches_nothing_in_the_middle_of_a_copy),
         TEST(pops_the_same_behind_what_only_reads),
         TEST(finds_another_one_at_random_each_time),
         TEST(tells_listeners_of_all_members),

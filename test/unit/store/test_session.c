@@ -323,6 +323,15 @@ static void executes_nothing_when_a_watched_key_came_and_went(void **state)
     commit(&w->a);
     heard(&w->two);
     w->a.desk.wall_ms += 11;
+    say(&w->a, &w->one, "WATCH e\r\n"); /* by the clock it has expired, and by the log it has not */
+    say(&w->a, &w->two, "DEL e\r\nSET e v PX 10\r\n");
+    commit(&w->a);
+    say(&w->a, &w->one, "MULTI\r\nSET k mine\r\nEXEC\r\n");
+    commit(&w->a);
+    assert_string_equal(heard(&w->one), "+OK +OK +QUEUED *-1 ");
+    w->a.desk.wall_ms += 11;
+    say(&w->a, &w->two, "SET later v\r\n");
+    commit(&w->a);
     say(&w->a, &w->one, "WATCH k e\r\n"); /* it has expired, and is still there */
     say(&w->a, &w->two, "DEL e\r\n");
     commit(&w->a);
