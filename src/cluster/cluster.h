@@ -177,10 +177,10 @@ typedef void cluster_done(void *context, const struct cluster_answer *answer);
 void cluster_ask(struct cluster *cluster, const struct cluster_ask *ask, cluster_done *done,
                  void *context);
 
+/* Whether a request to it would be sent now. */
+bool cluster_linked(const struct cluster *cluster, const char *node);
 /* Bytes to the owner of the cluster on another node, past consensus. `answered` follows exactly once; sentence NULL: it answered, else why not. */
 typedef void cluster_answered(void *context, const char *sentence, struct bytes bytes);
-/* Without a link nothing is sent. */
-bool cluster_linked(const struct cluster *cluster, const char *node);
 void cluster_request(struct cluster *cluster, const char *node, struct bytes bytes,
                      int64_t timeout_ms, cluster_answered *answered, void *context);
 /* Answers what `request` brought. A ticket whose node is gone is dropped. */

@@ -299,7 +299,7 @@ void drive_begin(struct cluster *c, const struct raft_restored *restored)
         entries_init(&c->entries, restored->last + 1);
     else if (restored->last == restored->snapshot_index)
         entries_reset(&c->entries, restored->last + 1);
-    lease_open(c);
+    lease_begin(c);
     lease_grantor_tilt(&c->grantor, c->tilt.tilted, tilt_slow(&c->tilt));
     memset(c->lease_epoch, 0, sizeof c->lease_epoch);
     memset(c->confirms, 0, sizeof c->confirms);

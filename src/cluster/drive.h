@@ -303,8 +303,7 @@ struct cluster {
     char tied[CLUSTER_LEASES_MAX][CLUSTER_RESOURCE_MAX]; /* cluster_tie; "": free */
     uint64_t lease_agreeing; /* index of what was proposed about how long leases are */
     bool lease_fresh;        /* one is wanted that was not asked for yet */
-    uint64_t level_raising,
-        level_term; /* index and term of the last raise that was proposed here */
+    uint64_t level_raising;  /* index of the last raise that was proposed here in this term */
     struct confirm confirms[DRIVE_CONFIRMS];
     uint64_t confirm_number;
 
@@ -475,6 +474,8 @@ void request_close(struct cluster *cluster);
 
 /* ---- drive_lease.c ---- */
 void lease_open(struct cluster *cluster);
+/* This node is a member from now on: of who led it before, nothing is known. */
+void lease_begin(struct cluster *cluster);
 /* After a command was applied, or a snapshot. */
 void lease_follow(struct cluster *cluster);
 void lease_role(struct cluster *cluster, bool leads, bool established);

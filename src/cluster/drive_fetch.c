@@ -117,15 +117,19 @@ static void whole(struct cluster *c)
     struct store_snapshot *out = &c->store.snapshot;
     struct snapshot read;
     struct err err;
-    bool read_it;
 
-    read_it =
-        !out->busy && snapshot_decode(buf_bytes(&fetching->got.bytes), &read, &c->fetched, &err);
-    if (!out->busy && !read_it && err.kind == ERR_VERSION) {
-        drive_halt_too_old(c, &err);
+    if (out->busy) {
+        give_up(c);
         return;
     }
-    if (!read_it || read.index <= c->raft.commit || c->fetched.cluster != c->charter.cluster) {
+    if (!snapshot_decode(buf_bytes(&fetching->got.bytes), &read, &c->fetched, &err)) {
+        if (err.kind == ERR_VERSION)
+            drive_halt_too_old(c, &err);
+        else
+            give_up(c);
+        return;
+    }
+    if (read.index <= c->raft.commit || c->fetched.cluster != c->charter.cluster) {
         give_up(c);
         return;
     }

@@ -52,6 +52,11 @@ void lease_open(struct cluster *c)
 
     lease_holder_init(&c->holder, &rules);
     lease_grantor_init(&c->grantor, &rules);
+}
+
+void lease_begin(struct cluster *c)
+{
+    lease_open(c);
     drive_look_again(c);
     c->led = tilt_slow(&c->tilt);
     c->voters_term = 0;
@@ -159,7 +164,7 @@ void lease_role(struct cluster *c, bool leads, bool established)
     if (!grantor->leading || grantor->term != c->raft.term) {
         if (grantor->leading)
             lease_grantor_lost(grantor);
-        c->lease_agreeing = 0;
+        c->lease_agreeing = c->level_raising = 0;
         lease_grantor_won(grantor, c->raft.term, last_led(c));
     }
     if (established && !grantor->established)

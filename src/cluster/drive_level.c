@@ -27,16 +27,14 @@ void level_agree(struct cluster *c)
     struct document_command command = {.kind = COMMAND_LEVEL_RAISE, .based_on = c->document.level};
     struct level_verdict verdict;
 
-    if (c->level_raising > c->applying && c->level_term == c->raft.term)
+    if (c->level_raising > c->applying)
         return;
     level_look(c, &verdict);
     if (verdict.raise_to == 0)
         return;
     command.raise_to = verdict.raise_to;
-    if (!propose_own(c, &command))
-        return;
-    c->level_raising = c->raft.last;
-    c->level_term = c->raft.term;
+    if (propose_own(c, &command))
+        c->level_raising = c->raft.last;
 }
 
 void level_tell(struct cluster *c)

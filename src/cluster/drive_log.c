@@ -68,9 +68,9 @@ void log_receive(struct cluster *c, struct place *place, struct bytes bytes)
         return;
     lease_vote(c, &message);
     raft_receive(&c->raft, &message, loop_now(c->loop), &taken);
-    lease_led(c, &message);
     for (uint32_t i = taken; i < message.count; i++)
         entries_put(&c->entries, message.index + 1 + i, &c->heard_entries[i], c->heard_bodies[i]);
+    lease_led(c, &message);
     drive_stir(c);
 }
 
@@ -101,13 +101,17 @@ static void too_new(struct cluster *c, uint64_t index, const struct document_rep
 {
     struct err err;
 
-    err_record(&err, reply->outcome == DOCUMENT_HALT ? ERR_VERSION : ERR_PEER, 0, "entry %llu: %s",
-               (unsigned long long)index,
-               reply->sentence[0] ? reply->sentence : "this version cannot understand it");
-    if (reply->outcome == DOCUMENT_HALT)
-        drive_halt_too_old(c, &err);
-    else
-        drive_halt(c, &err);
+    err_record(&err, ERR_VERSION, 0, "entry %llu: %s", (unsigned long long)index, reply->sentence);
+    drive_halt_too_old(c, &err);
+}
+
+/* Consensus has changed its members already: the document must not have refused to. */
+static void members_differ(struct cluster *c, uint64_t index, const struct document_reply *reply)
+{
+    struct err err;
+
+    err_record(&err, ERR_PEER, 0, "entry %llu: %s", (unsigned long long)index, reply->sentence);
+    drive_halt(c, &err);
 }
 
 static void tell_member(struct cluster *c, enum fact_code code, const char *name, uint32_t member,
@@ -169,9 +173,8 @@ static void apply_one(struct cluster *c, uint64_t index, const struct entries_ke
         too_new(c, index, &reply);
         return;
     }
-    /* Consensus has changed its members already: the document must not have refused to. */
     if (kept->entry.kind == RAFT_CONFIG && reply.outcome != DOCUMENT_APPLIED) {
-        too_new(c, index, &reply);
+        members_differ(c, index, &reply);
         return;
     }
     if (reply.outcome == DOCUMENT_APPLIED) {

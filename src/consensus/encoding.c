@@ -119,6 +119,7 @@ uint32_t raft_encode(struct buf *out, const struct raft_message *message,
     uint32_t count = fitting(message, bodies, limit);
 
     must(message->count <= RAFT_BATCH_MAX);
+    must(message->unled_ns >= 0);
     put(out, FORMAT, 1);
     put(out, message->type, 1);
     put(out, flags_of(message), 1);

@@ -96,7 +96,7 @@ struct raft_message {
     uint64_t
         round; /* APPEND, SNAPSHOT: counts up; the reply returns it. Confirms leadership for reads and leases */
     int64_t
-        unled_ns; /* VOTE_REPLY: for how long the voter has heard no leader and not led, at least. The driver's: the core neither sets nor reads it */
+        unled_ns; /* VOTE_REPLY: for how long the voter has heard no leader and not led, at least; in the place of `round` on the wire. The driver's: the core neither sets nor reads it */
     uint32_t count; /* APPEND */
     const struct raft_entry *
         entries; /* of a received APPEND: `count` of them, borrowed for the call. NULL in what is to be sent: the driver takes

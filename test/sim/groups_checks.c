@@ -445,16 +445,17 @@ static bool ahead_is_never_primary(struct groups_sim *g, uint32_t slot)
     const struct sim_file *file = &g->file[slot][g->files[slot] - 1];
     const struct life_set *in_sync = &truth->body.in_sync;
     struct position most = {0};
-    bool never_primary = false;
+    bool some = false, never_primary = false;
 
     for (uint32_t i = 0; truth->body.degraded && i < in_sync->count; i++) {
         uint32_t host = host_of_member(truth, in_sync->lives[i].member);
-        struct position position = position_at(g->engines[slot][host]);
+        int order = position_compare(position_at(g->engines[slot][host]), most);
 
-        if (!counts(g, slot, in_sync->lives[i]) || position_compare(position, most) <= 0)
+        if (!counts(g, slot, in_sync->lives[i]) || (some && order < 0))
             continue;
-        most = position;
-        never_primary = file->priority[host] == 0;
+        never_primary = file->priority[host] == 0 && (!some || order > 0 || never_primary);
+        most = position_at(g->engines[slot][host]);
+        some = true;
     }
     return never_primary;
 }

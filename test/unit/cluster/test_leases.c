@@ -1,6 +1,7 @@
 /*
  * Leases of whole clusters. What is counted, and from when, is told in test_lease.c; here it meets links, consensus and the loop.
  */
+#include "cluster/drive.h"
 #include "world.h"
 
 static struct answer ask_lease(struct world *world, uint32_t i, enum cluster_ask_kind kind,
@@ -131,6 +132,36 @@ static void a_dead_holders_lease_goes_over_and_never_are_there_two(void **state)
     world_close(&world);
 }
 
+static bool follows(const struct world *world, uint32_t i, uint32_t leader)
+{
+    return cluster_raft(world->nodes[i].cluster)->leader == leader;
+}
+
+/* And not from its victory, which is later. */
+static void a_new_leader_counts_from_when_its_voters_were_last_led(void **state)
+{
+    struct world world;
+    struct instant noticed;
+    uint32_t old, one, two, gone;
+
+    (void)state;
+    open_three(&world);
+    old = (uint32_t)world_leader(&world);
+    one = (old + 1) % 3;
+    two = (old + 2) % 3;
+    gone = cluster_raft(world.nodes[old].cluster)->options.self;
+    world_until(&world, follows(&world, one, gone) && follows(&world, two, gone));
+    world_stop(&world, old, false);
+    world_until(&world, !follows(&world, one, gone) && !follows(&world, two, gone));
+    noticed = loop_read_clock(world.loop, LOOP_BOOT);
+    world_until(&world, world.nodes[one].cluster->grantor.leading ||
+                            world.nodes[two].cluster->grantor.leading);
+    if (!world.nodes[one].cluster->grantor.leading)
+        one = two;
+    assert_true(world.nodes[one].cluster->grantor.doubt.ns <= noticed.ns);
+    world_close(&world);
+}
+
 enum { READERS = 200 };
 
 struct readers {
@@ -246,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_lease_that_is_held_is_not_given_to_another),
         cmocka_unit_test(a_lease_is_as_long_as_leader_and_holder_both_say),
         cmocka_unit_test(a_dead_holders_lease_goes_over_and_never_are_there_two),
+        cmocka_unit_test(a_new_leader_counts_from_when_its_voters_were_last_led),
         cmocka_unit_test(readers_do_not_keep_a_lease_from_being_renewed),
         cmocka_unit_test(a_release_that_was_refused_is_done_later),
         cmocka_unit_test(an_orderly_stop_gives_the_lease_up_at_once),
