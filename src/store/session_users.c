@@ -9,6 +9,8 @@
 
 enum { FILE_BYTES_MAX = 4 << 20 };
 
+_Static_assert((int)DESK_USERS_MAX == (int)USERS_OF_FILE_MAX, "all of them have room");
+
 /* Of records that nobody asked for (session_log.c has another one). */
 #define COOKIE_USERS ((uint64_t)1 << 32 | UINT32_MAX)
 

@@ -577,8 +577,9 @@ static void explain(char *sentence, struct bytes rule, const char *why)
              why);
 }
 
-bool users_set(struct users *users, struct bytes name, const struct bytes *rules, uint32_t count,
-               char *sentence)
+/* Any number of users below `most` may be there when it is a new one. */
+static bool set(struct users *users, struct bytes name, const struct bytes *rules, uint32_t count,
+                uint32_t most, char *sentence)
 {
     struct user *user = users_find(users, name);
     struct rights rights = {0};
@@ -588,7 +589,7 @@ bool users_set(struct users *users, struct bytes name, const struct bytes *rules
     if (!is_name(name))
         return false;
     snprintf(sentence, USERS_SENTENCE_MAX, "ERR there are too many users");
-    if (!user && users->count == USERS_MAX)
+    if (!user && users->count >= most)
         return false;
     snprintf(sentence, USERS_SENTENCE_MAX, "ERR no memory for a user");
     if (user ? !rights_copy(&rights, &user->rights) : !rights_init(&rights)) {
@@ -609,6 +610,12 @@ bool users_set(struct users *users, struct bytes name, const struct bytes *rules
     return true;
 }
 
+bool users_set(struct users *users, struct bytes name, const struct bytes *rules, uint32_t count,
+               char *sentence)
+{
+    return set(users, name, rules, count, USERS_MAX, sentence);
+}
+
 bool users_set_text(struct users *users, struct bytes name, struct bytes rules, char *sentence)
 {
     struct bytes words[RULES_MAX] = {BYTES("reset")};
@@ -621,7 +628,8 @@ bool users_set_text(struct users *users, struct bytes name, struct bytes rules, 
         count += words[count].len > 0;
     }
     snprintf(sentence, USERS_SENTENCE_MAX, "ERR there are too many rules");
-    return rules.len == 0 && users_set(users, name, words, count, sentence);
+    return rules.len == 0 &&
+           set(users, name, words, count, USERS_MAX + USERS_OF_FILE_MAX, sentence);
 }
 
 bool users_delete(struct users *users, struct bytes name)

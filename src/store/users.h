@@ -11,8 +11,9 @@
 #include "base/sha256.h"
 
 enum {
-    USERS_MAX = 1000,
-    USER_NAME_MAX = 255, /* bytes */
+    USERS_MAX = 1000,        /* made by ACL */
+    USERS_OF_FILE_MAX = 256, /* besides them: who the file has is never one too many */
+    USER_NAME_MAX = 255,     /* bytes */
     USER_PASSWORDS_MAX = 16,
     USER_PATTERNS_MAX = 256,  /* of keys and channels together */
     USER_RULE_MAX = 4096,     /* bytes of one word */

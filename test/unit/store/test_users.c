@@ -113,6 +113,27 @@ static void takes_all_rules_or_none(void **state)
     users_close(users);
 }
 
+static void has_room_for_the_files_users_whoever_else_there_is(void **state)
+{
+    struct users *users = users_open();
+    char name[32];
+
+    (void)state;
+    for (int i = 1; i < USERS_MAX; i++) { /* and `default` */
+        snprintf(name, sizeof name, "u%d", i);
+        assert_true(set(users, name, "on"));
+    }
+    assert_false(set(users, "one-more", "on"));
+    assert_string_equal(sentence, "ERR there are too many users");
+    assert_true(set(users, "u1", "off"));
+    for (int i = 0; i < USERS_OF_FILE_MAX; i++) {
+        snprintf(name, sizeof name, "f%d", i);
+        assert_true(users_set_text(users, bytes_of_string(name), BYTES("on +get"), sentence));
+    }
+    assert_false(users_set_text(users, BYTES("one-more"), BYTES("on"), sentence));
+    users_close(users);
+}
+
 static void does_not_tell_a_password_that_is_refused(void **state)
 {
     struct users *users = users_open();
@@ -129,6 +150,7 @@ int main(void)
         cmocka_unit_test(lets_anybody_do_all_until_told_otherwise),
         cmocka_unit_test(gives_a_new_user_nothing_but_what_the_rules_say),
         cmocka_unit_test(takes_all_rules_or_none),
+        cmocka_unit_test(has_room_for_the_files_users_whoever_else_there_is),
         cmocka_unit_test(does_not_tell_a_password_that_is_refused),
     };
 
