@@ -127,7 +127,7 @@ static const char *node_of(struct image image)
     return role_node_name(&(struct role_generation){.image = image, .config = config_of(image)});
 }
 
-/* Certificates that are no good change nothing; links that are open stay as they are. */
+/* Certificates that are no good change nothing, here and below; links that are open stay as they are. */
 static bool renew_links(struct process *process, struct image image, struct err *err)
 {
     struct tls_context *context;

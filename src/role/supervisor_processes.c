@@ -601,10 +601,11 @@ static void follow(struct supervisor *supervisor, struct run *run)
     const struct config_group *group = config_group_at(image, run->slot);
     const char *name = group ? image_string(image, group->replication.item.name) : "";
     bool here = group && config_group_place(supervisor->current.config, group) < GROUP_MEMBERS_MAX;
+    bool same = strcmp(run->name, name) == 0;
     const char *user;
     struct err err;
 
-    if (!here || strcmp(run->name, name) != 0)
+    if (!here || !same)
         step(supervisor, run, MANAGED_STOP, run->kind == RUN_PROCESS ? run->stop_ms : 0);
     run->unit.wanted[0] = '\0';
     if (group)
@@ -621,7 +622,9 @@ static void follow(struct supervisor *supervisor, struct run *run)
     if (strcmp(run->user.name, user) != 0 && !launch_user_find(&run->user, user, &err))
         log_error("a group's programs cannot be started", log_text("nines.group", name),
                   log_text("error.message", err.text));
-    store_run_reload(supervisor, run);
+    /* The store of another group, which is on its way out, is not told of this one's users. */
+    if (same)
+        store_run_reload(supervisor, run);
     if (supervisor->core.phase < SUPERVISE_DRAINING)
         step(supervisor, run, MANAGED_OPEN, 0);
 }

@@ -54,8 +54,8 @@ void store_run_reload(const struct supervisor *supervisor, const struct run *run
                            .fd_count = 1,
                            .fds = {supervisor->current.image_fd}};
     if (!channel_send(run->channel, &frame, &err))
-        log_warning("a store does not hear of a reload", log_text("nines.group", run->name),
-                    log_text("error.message", err.text));
+        log_warning("a store does not hear of this reload: reload again",
+                    log_text("nines.group", run->name), log_text("error.message", err.text));
 }
 
 static void tell_agent(struct supervisor *supervisor, const struct run *run, int fd)

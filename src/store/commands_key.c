@@ -46,12 +46,13 @@ static void run_expire_keys(struct call *call)
     reply_number(call, gone);
 }
 
-/* The primary chose these, because memory is full. */
+/* The primary says why, in the place of the write. */
 static void run_refuse(struct call *call)
 {
     reply_errorf(call, "%.*s", (int)call->words[1].len, (const char *)call->words[1].at);
 }
 
+/* The primary chose these, because memory is full. */
 static void run_evict_keys(struct call *call)
 {
     int64_t gone = 0;
