@@ -70,7 +70,7 @@ def test_metrics_count_what_clients_got(shop):
 def test_every_role_tells_what_it_uses(shop):
     for role in ("agent", "monitor", "worker-0", "worker-1"):
         wait_until(lambda: shop.metric("process_resident_memory_bytes", role=role) > 0, 5, role)
-        assert shop.metric("nines_role_working", role=role) == 1
+        wait_until(lambda role=role: shop.metric("nines_role_working", role=role) == 1, 5, f"{role} works")
 
 
 def test_many_scrape_at_once(shop):
